@@ -1,0 +1,9 @@
+"""Registers the catalog app."""
+
+from django.apps import AppConfig
+
+
+class CatalogConfig(AppConfig):
+    name = "apps.catalog"
+    label = "catalog"
+    default_auto_field = "django.db.models.BigAutoField"
