@@ -59,6 +59,8 @@ def _plain(value: object) -> object:  # noqa: PLR0911 - one return a type reads 
             return str(value)
         case Mapping():
             return {str(key): _plain(item) for key, item in value.items()}
+        case bytes() | bytearray():
+            raise TypeError("bytes have no canonical form")
         case Sequence() | frozenset() | set():
             items = sorted(value) if isinstance(value, frozenset | set) else value
             return [_plain(item) for item in items]
