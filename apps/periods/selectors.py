@@ -1,0 +1,65 @@
+"""Questions to the calendar and to the exchange rates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from apps.core.domain.months import Month
+from apps.periods.domain.calendar import Calendar, PeriodFacts, PeriodMissing, State
+from apps.periods.domain.fx import FxRateFacts, FxTable, RateKind, rates_in_force
+from apps.periods.models import FxRate, Period
+
+
+def calendar() -> Calendar:
+    """Return every period of the tenant, oldest first; one query."""
+    return Calendar.of(row.facts for row in Period.objects.order_by("month"))
+
+
+def period(month: Month) -> PeriodFacts:
+    """Return one period; one query.
+
+    :raises PeriodMissing: when the calendar has none.
+    """
+    row = Period.objects.filter(month=month.first_day).first()
+    if row is None:
+        raise PeriodMissing(f"The calendar has no period {month}.")
+    return row.facts
+
+
+def open_months() -> tuple[Month, ...]:
+    """Return the months that take new entries, oldest first; one query."""
+    return calendar().open_months
+
+
+def booking_month(occurred_at: datetime) -> Month:
+    """Return the month that takes a use: its own, else the next open one; one query.
+
+    :raises TimeBeforeFirstPeriod: when the moment lies before the calendar.
+    :raises NoOpenPeriod: when no month from there on is open.
+    """
+    return calendar().booking_month(occurred_at)
+
+
+def latest_closed() -> PeriodFacts | None:
+    """Return the last month in the books, if any is; one query."""
+    row = Period.objects.filter(state=State.CLOSED.value).order_by("-month").first()
+    return row.facts if row is not None else None
+
+
+def fx(month: Month) -> FxTable:
+    """Return the rates that convert the costs of a month: budget until its freeze; two queries.
+
+    :raises PeriodMissing: when the calendar has no such month.
+    """
+    kind = RateKind.BUDGET if period(month).is_open else RateKind.FROZEN
+    rows = FxRate.objects.filter(kind=kind.value, month__lte=month.first_day)
+    if kind is RateKind.FROZEN:
+        rows = rows.filter(month=month.first_day)
+    return FxTable(month, kind, rates_in_force((row.facts for row in rows), month=month, kind=kind))
+
+
+def entered_rates(*, first: Month, last: Month) -> tuple[FxRateFacts, ...]:
+    """Return every entered rate of a span, newest month first, all revisions; one query."""
+    rows = FxRate.objects.filter(month__gte=first.first_day, month__lte=last.first_day)
+    ordered = rows.order_by("-month", "base", "quote", "kind", "-revision")
+    return tuple(row.facts for row in ordered)

@@ -1,0 +1,38 @@
+"""What may be done to the calendar: open, freeze, close, reopen, and set exchange rates."""
+
+from apps.periods.services.calendar import (
+    PeriodNotOpen,
+    extend_calendar,
+    hold_open,
+    open_calendar,
+)
+from apps.periods.services.close import (
+    EarlierMonthOpen,
+    NotLatestClosed,
+    ReasonMissing,
+    SamePerson,
+    WrongState,
+    freeze,
+    lock,
+    reopen,
+    unfreeze,
+)
+from apps.periods.services.rates import RateRefused, set_rate
+
+__all__ = [
+    "EarlierMonthOpen",
+    "NotLatestClosed",
+    "PeriodNotOpen",
+    "RateRefused",
+    "ReasonMissing",
+    "SamePerson",
+    "WrongState",
+    "extend_calendar",
+    "freeze",
+    "hold_open",
+    "lock",
+    "open_calendar",
+    "reopen",
+    "set_rate",
+    "unfreeze",
+]
