@@ -1,0 +1,38 @@
+"""Gives every request an id, which logs, error answers and the tasks it starts carry on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from uuid import uuid4
+
+import structlog
+from django.http import HttpRequest, HttpResponseBase
+
+HEADER = "X-Request-ID"
+ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class RequestIdMiddleware:
+    """Takes the id a proxy sent when it is harmless text, and makes one up otherwise."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        sent = request.headers.get(HEADER, "")
+        request_id = sent if ACCEPTABLE.fullmatch(sent) else uuid4().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            response = self.get_response(request)
+        finally:
+            structlog.contextvars.clear_contextvars()
+        response[HEADER] = request_id
+        return response
+
+
+def current_request_id() -> str | None:
+    """Return the id of the request being answered on this thread; None outside one."""
+    found = structlog.contextvars.get_contextvars().get("request_id")
+    return str(found) if found else None

@@ -1,0 +1,16 @@
+"""What runs by the clock; beat copies it to the database, where an operator may change times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.schedules import crontab
+
+# Every entry names a task that is safe to run twice: beat may start late, twice or not at all.
+TIMETABLE: dict[str, dict[str, Any]] = {
+    "clear expired sessions": {
+        "task": "finops_platform.tasks.clear_expired_sessions",
+        "schedule": crontab(hour="3", minute="17"),
+        "options": {"queue": "insights", "expires": 12 * 60 * 60},
+    },
+}

@@ -1,0 +1,1 @@
+"""Settings: `embedded` (the default), `production`, `test`; all three build on `base`."""
