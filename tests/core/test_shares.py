@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.domain.money import minor_quantum
-from apps.core.domain.shares import apportion, split_exactly
+from apps.core.domain.shares import apportion, split_exactly, split_units
 
 CENT = Decimal("0.01")
 
@@ -98,3 +98,12 @@ def test_apportioned_parts_sum_to_the_rounded_total(parts: dict[int, Fraction]) 
     rounded = apportion(parts, CENT)
     assert sum(rounded.values()) == round(sum(parts.values())) * CENT
     assert all(abs(Fraction(rounded[key]) * 100 - parts[key]) <= 1 for key in parts)
+
+
+@given(
+    st.integers(-(10**15), 10**15),
+    st.lists(st.integers(0, 10**6), min_size=1, max_size=8).filter(any),
+)
+def test_units_split_as_the_general_function_does(total: int, weights: list[int]) -> None:
+    expected = split_exactly(Decimal(total), dict(enumerate(weights)), Decimal(1))
+    assert split_units(total, weights, sum(weights)) == [int(part) for part in expected.values()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Protocol, TypeVar
@@ -59,6 +59,23 @@ def apportion(exact_units: Mapping[Key, Fraction], quantum: Decimal) -> dict[Key
     for position in range(missing):
         floors[eligible[position % len(eligible)]] += 1
     return {key: quantum * (sign * floors[key]) for key in exact_units}
+
+
+def split_units(total: int, weights: Sequence[int], whole: int) -> list[int]:
+    """Split whole units over integer weights that sum to `whole`; the parts sum to `total`.
+
+    The same largest remainder as `split_exactly`, ties to the earlier place, for callers that
+    sort their keys once and then split many totals.
+    """
+    sign = -1 if total < 0 else 1
+    size = sign * total
+    parts = [size * weight // whole for weight in weights]
+    missing = size - sum(parts)
+    if missing:
+        rests = [part * whole - size * weight for part, weight in zip(parts, weights, strict=True)]
+        for place in sorted(range(len(parts)), key=rests.__getitem__)[:missing]:
+            parts[place] += 1
+    return parts if sign > 0 else [-part for part in parts]
 
 
 class _Ordered:

@@ -1,0 +1,336 @@
+"""The allocation engine: every source to its final receivers, exactly, on one axis at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import lcm
+from typing import Final, NamedTuple
+
+from apps.allocation.domain.drivers import Drivers, measured
+from apps.allocation.domain.routes import Hop, Route, Router
+from apps.allocation.domain.rules import (
+    MARKUP,
+    UNALLOCATED,
+    Axis,
+    Facts,
+    Method,
+    Rule,
+)
+from apps.allocation.domain.sources import Source
+from apps.allocation.domain.weights import Weights, weights_of
+from apps.core.domain.shares import split_units
+
+DIRECT_KIND: Final = "direct"
+SHARED_KIND: Final = "shared"
+UNALLOCATED_KIND: Final = "unallocated"
+MARKUP_KIND: Final = "markup"
+
+
+class Line(NamedTuple):
+    """What one receiver bears of one source: whole numbers of 1e-12.
+
+    `source` is the place in the run's sources, -1 on a markup line; `basis` the place in the
+    axis's bases, which explain the line.
+    """
+
+    source: int
+    basis: int
+    billed: int
+    effective: int
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """Why a receiver bears a share: shared by all lines of sources that go the same way."""
+
+    receiver: str
+    kind: str
+    share: Fraction
+    rule: str = ""
+    method: str = ""
+    driver: str = ""
+    measure: str = ""
+    driver_value: Decimal = Decimal(0)
+    driver_total: Decimal = Decimal(0)
+    hops: tuple[Hop, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums of one axis in whole numbers of 1e-12."""
+
+    billed: int
+    effective: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """The way of one kind of source: bases by place, with integer weights over `whole`."""
+
+    bases: tuple[int, ...]
+    weights: tuple[int, ...]
+    whole: int
+
+
+class AxisAllocation:
+    """One axis of a run: bases known at once, lines streamed so that memory stays flat."""
+
+    def __init__(
+        self,
+        *,
+        axis: Axis,
+        sources: Sequence[Source],
+        owners: Sequence[str],
+        rules: Sequence[Rule],
+        everyone: Iterable[str],
+        drivers: Drivers,
+    ) -> None:
+        """Solve the routes of all kinds of sources; `owners` stand beside `sources`.
+
+        `rules` are those in force, of any axis; an empty owner means unowned.
+
+        :raises DriverIsZero: when a rule with the policy `fail` has no driver value.
+        :raises TrappedCost: when rules of one level leak nothing.
+        """
+        self.axis = axis
+        self.sources = sources
+        self.owners = [owner or UNALLOCATED for owner in owners]
+        self.rules = sorted(
+            (rule for rule in rules if rule.axis is axis), key=lambda rule: rule.order
+        )
+        self.drivers = Drivers(
+            {**drivers.current, **measured(sources, self.owners)}, drivers.previous
+        )
+        self.bases: list[Basis] = []
+        self._markup_places: dict[tuple[str, str, str], int] = {}
+        self._moving = [rule for rule in self.rules if rule.method is not Method.MARKUP]
+        self._router = Router(self.rules, self._weigh(set(everyone) | set(self.owners)))
+        self._splits = self._solve()
+
+    def _weigh(self, everyone: set[str]) -> dict[str, Weights]:
+        return {
+            rule.code: weights_of(rule=rule, everyone=everyone, drivers=self.drivers)
+            for rule in self._moving
+        }
+
+    def _solve(self) -> list[_Split]:
+        """Return the split of every source, solving each (fitting rules, owner) once."""
+        fitting: dict[Facts, tuple[int, ...]] = {}
+        solved: dict[tuple[tuple[int, ...], str], _Split] = {}
+        splits = []
+        for source, owner in zip(self.sources, self.owners, strict=True):
+            fits = fitting.get(source.facts)
+            if fits is None:
+                fits = fitting[source.facts] = self._fits(source.facts)
+            split = solved.get((fits, owner))
+            if split is None:
+                split = solved[fits, owner] = self._split(
+                    self._router.route(fitting=fits, start=owner)
+                )
+            splits.append(split)
+        return splits
+
+    def _fits(self, facts: Facts) -> tuple[int, ...]:
+        return tuple(index for index, rule in enumerate(self._moving) if rule.scope.fits(facts))
+
+    def _split(self, route: Route) -> _Split:
+        receivers = sorted(code for code, share in route.shares.items() if share)
+        whole = lcm(*(route.shares[code].denominator for code in receivers))
+        places = []
+        for code in receivers:
+            self.bases.append(_basis(route, code))
+            places.append(len(self.bases) - 1)
+        weights = (route.shares[code] * whole for code in receivers)
+        return _Split(tuple(places), tuple(int(weight) for weight in weights), whole)
+
+    def exact_shares(self) -> Iterator[tuple[int, Fraction]]:
+        """Yield (basis, exact effective units) of every source before any rounding."""
+        for source, split in zip(self.sources, self._splits, strict=True):
+            for place, weight in zip(split.bases, split.weights, strict=True):
+                yield place, Fraction(source.effective * weight, split.whole)
+
+    def most_bases(self) -> int:
+        """Return how many bases there can be once the markup lines have been yielded."""
+        markups = len(self.rules) - len(self._moving)
+        receivers = {basis.receiver for basis in self.bases}
+        return len(self.bases) + 2 * markups * len(receivers)
+
+    def markup_place(self, rule: Rule, bearer: str, receiver: str) -> int:
+        """Return the place of the basis of a markup, adding it the first time."""
+        key = (rule.code, bearer, receiver)
+        if key not in self._markup_places:
+            self.bases.append(_markup_basis(rule, bearer, receiver))
+            self._markup_places[key] = len(self.bases) - 1
+        return self._markup_places[key]
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines in order of source and receiver, markups last; parts of nothing stay out.
+
+        The parts of a source sum to it, by largest remainder over the exact shares.
+        """
+        marked = _Markups(self)
+        for index, (source, split) in enumerate(zip(self.sources, self._splits, strict=True)):
+            if len(split.bases) == 1:
+                parts: Iterable[Line] = (
+                    Line(index, split.bases[0], source.billed, source.effective),
+                )
+            else:
+                parts = _divide(index, source, split)
+            if marked.rules:
+                parts = list(parts)
+                marked.see(source, parts)
+            yield from parts
+        yield from marked.lines()
+
+
+def _divide(index: int, source: Source, split: _Split) -> list[Line]:
+    effective = split_units(source.effective, split.weights, split.whole)
+    billed = (
+        effective
+        if source.billed == source.effective
+        else split_units(source.billed, split.weights, split.whole)
+    )
+    return [
+        Line(index, basis, billed[place], effective[place])
+        for place, basis in enumerate(split.bases)
+        if billed[place] or effective[place]
+    ]
+
+
+def _basis(route: Route, receiver: str) -> Basis:
+    """Return the explanation of a receiver's share; the last step with most weight is named."""
+    share = route.shares[receiver]
+    if not route.hops:
+        kind = UNALLOCATED_KIND if receiver == UNALLOCATED else DIRECT_KIND
+        return Basis(receiver=receiver, kind=kind, share=share)
+    last = max(route.hops_into(receiver), key=lambda hop: (hop.share, hop.rule, hop.sender))
+    return Basis(
+        receiver=receiver,
+        kind=_kind(route, receiver),
+        share=share,
+        rule=last.rule,
+        method=last.method,
+        driver=last.driver,
+        measure=last.measure,
+        driver_value=last.value,
+        driver_total=last.total,
+        hops=_relevant(route.hops, receiver),
+    )
+
+
+def _kind(route: Route, receiver: str) -> str:
+    if receiver == UNALLOCATED:
+        return UNALLOCATED_KIND
+    assigned = all(hop.method == Method.DIRECT for hop in route.hops)
+    return DIRECT_KIND if assigned else SHARED_KIND
+
+
+def _relevant(hops: tuple[Hop, ...], receiver: str) -> tuple[Hop, ...]:
+    """Return the steps from which the receiver can be reached."""
+    wanted = {receiver}
+    grew = True
+    while grew:
+        senders = {hop.sender for hop in hops if hop.receiver in wanted}
+        grew = not senders <= wanted
+        wanted |= senders
+    return tuple(
+        hop
+        for hop in hops
+        if hop.receiver == receiver or (hop.receiver in wanted and _passes_on(hops, hop.receiver))
+    )
+
+
+def _passes_on(hops: tuple[Hop, ...], code: str) -> bool:
+    return any(hop.sender == code for hop in hops)
+
+
+class _Markups:
+    """Adds up what markup rules apply to, receiver by receiver, while lines stream past."""
+
+    def __init__(self, allocation: AxisAllocation) -> None:
+        self.rules = [rule for rule in allocation.rules if rule.method is Method.MARKUP]
+        self._allocation = allocation
+        self._receivers = [basis.receiver for basis in allocation.bases]
+        self._fitting: dict[Facts, list[Rule]] = {}
+        self._base: dict[tuple[str, str], list[int]] = {}
+
+    def see(self, source: Source, lines: Iterable[Line]) -> None:
+        """Count the lines of a source toward the markups that fit it."""
+        fitting = self._fitting.get(source.facts)
+        if fitting is None:
+            fitting = [rule for rule in self.rules if rule.scope.fits(source.facts)]
+            self._fitting[source.facts] = fitting
+        for rule in fitting:
+            for line in lines:
+                receiver = self._receivers[line.basis]
+                if receiver not in (UNALLOCATED, MARKUP) and _is_marked(rule, receiver):
+                    base = self._base.setdefault((rule.code, receiver), [0, 0])
+                    base[0] += line.billed
+                    base[1] += line.effective
+
+    def lines(self) -> Iterator[Line]:
+        """Yield +x on each receiver and -x on the recovery, appending their bases."""
+        by_code = {rule.code: rule for rule in self.rules}
+        for (code, receiver), (billed, effective) in sorted(self._base.items()):
+            rule = by_code[code]
+            plus = _percent_of(rule, billed), _percent_of(rule, effective)
+            if not any(plus):
+                continue
+            for bearer, sign in ((receiver, 1), (MARKUP, -1)):
+                place = self._allocation.markup_place(rule, bearer, receiver)
+                yield Line(-1, place, sign * plus[0], sign * plus[1])
+
+
+def _is_marked(rule: Rule, receiver: str) -> bool:
+    return rule.receivers.everyone or receiver in rule.receivers.codes
+
+
+def _percent_of(rule: Rule, units: int) -> int:
+    return round(Fraction(rule.percent) * units / 100)
+
+
+def _markup_basis(rule: Rule, bearer: str, receiver: str) -> Basis:
+    hop = Hop(
+        sender=MARKUP,
+        receiver=receiver,
+        rule=rule.code,
+        method=rule.method.value,
+        driver="",
+        measure="percent",
+        value=rule.percent,
+        total=Decimal(100),
+        share=Fraction(rule.percent) / 100,
+    )
+    return Basis(
+        receiver=bearer,
+        kind=MARKUP_KIND,
+        share=Fraction(rule.percent) / 100,
+        rule=rule.code,
+        method=rule.method.value,
+        measure="percent",
+        driver_value=rule.percent,
+        driver_total=Decimal(100),
+        hops=(hop,),
+    )
+
+
+def totals_of(lines: Iterable[Line]) -> Totals:
+    """Return the sums of lines."""
+    billed = effective = 0
+    for line in lines:
+        billed += line.billed
+        effective += line.effective
+    return Totals(billed, effective)
+
+
+def by_receiver(allocation: AxisAllocation) -> Mapping[str, Totals]:
+    """Return the sums by receiver of one axis, sorted by receiver."""
+    sums: dict[str, list[int]] = {}
+    for line in allocation.lines():
+        pair = sums.setdefault(allocation.bases[line.basis].receiver, [0, 0])
+        pair[0] += line.billed
+        pair[1] += line.effective
+    return {code: Totals(billed=pair[0], effective=pair[1]) for code, pair in sorted(sums.items())}

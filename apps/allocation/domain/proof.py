@@ -1,0 +1,120 @@
+"""Digests of what went into a run and of what came out, and the conservation check."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+from apps.allocation.domain.engine import AxisAllocation, Line, Totals
+from apps.allocation.domain.rules import Rule
+from apps.allocation.domain.sources import Source
+from apps.core.domain.canonical import canonical_json, digest_of
+
+ENGINE_VERSION = "1"
+"""Part of the input digest: raise it when the same inputs would give other lines."""
+
+
+class NotConserved(Exception):
+    """Lines do not sum to sources; a defect of the engine, never a matter of input."""
+
+
+def sources_digest(sources: Sequence[Source], owners: Mapping[str, Sequence[str]]) -> str:
+    """Return the digest of the cost base with its owners by axis, in the order given."""
+    seal = hashlib.sha256()
+    columns = [owners[axis] for axis in sorted(owners)]
+    for index, source in enumerate(sources):
+        facts = [
+            *source.facts[:-1],
+            *(f"{key}={value}" for key, value in sorted(source.facts.tags)),
+        ]
+        row = (source.key, source.billed, source.effective, source.quantity, *facts)
+        held = (column[index] for column in columns)
+        seal.update("\x1f".join(map(str, (*row, *held))).encode())
+        seal.update(b"\x1e")
+    return seal.hexdigest()
+
+
+def input_digest(
+    *,
+    month: str,
+    currency: str,
+    sources: str,
+    rules: Iterable[Rule],
+    receivers: Mapping[str, Iterable[str]],
+    drivers: Mapping[str, object],
+) -> str:
+    """Return the digest of everything that a run depends on, code included."""
+    return digest_of(
+        {
+            "engine": ENGINE_VERSION,
+            "month": month,
+            "currency": currency,
+            "sources": sources,
+            "rules": [rule_content(rule) for rule in rules],
+            "receivers": {axis: sorted(codes) for axis, codes in receivers.items()},
+            "drivers": drivers,
+        }
+    )
+
+
+def rule_content(rule: Rule) -> dict[str, object]:
+    """Return a rule as plain values, for digests and audit."""
+    return asdict(rule)
+
+
+class Sealer:
+    """Passes an axis's lines through, adding up their sums and the digest of the output."""
+
+    def __init__(self, allocation: AxisAllocation) -> None:
+        self._allocation = allocation
+        self._seal = hashlib.sha256(allocation.axis.encode())
+        self._billed = 0
+        self._effective = 0
+        self.count = 0
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines of the allocation in their order."""
+        allocation = self._allocation
+        sources, bases, update = allocation.sources, allocation.bases, self._seal.update
+        for line in allocation.lines():
+            source, basis, billed, effective = line
+            key = sources[source].key if source >= 0 else ""
+            found = bases[basis]
+            update(
+                f"{key}\x1f{found.receiver}\x1f{found.kind}\x1f{billed}\x1f{effective}\x1e".encode()
+            )
+            self._billed += billed
+            self._effective += effective
+            self.count += 1
+            yield line
+
+    @property
+    def totals(self) -> Totals:
+        """Return the sums of the lines that have passed."""
+        return Totals(self._billed, self._effective)
+
+    def digest(self) -> str:
+        """Return the digest of the lines that have passed, and of the reasons given for them."""
+        seal = self._seal.copy()
+        for basis in self._allocation.bases:
+            seal.update(canonical_json(asdict(basis) | {"hops": [tuple(h) for h in basis.hops]}))
+        return seal.hexdigest()
+
+    def check(self) -> None:
+        """Pass when the lines sum to the sources to the last digit.
+
+        :raises NotConserved: when they do not.
+        """
+        wanted = source_totals(self._allocation.sources)
+        if self.totals != wanted:
+            raise NotConserved(f"{self._allocation.axis}: {self.totals} against {wanted}")
+
+
+def source_totals(sources: Iterable[Source]) -> Totals:
+    """Return the sums of sources in whole numbers of 1e-12."""
+    billed = effective = 0
+    for source in sources:
+        billed += source.billed
+        effective += source.effective
+    return Totals(billed, effective)
