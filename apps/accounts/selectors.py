@@ -1,0 +1,209 @@
+"""Questions about people and keys of the current schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from apps.accounts import keyring
+from apps.accounts.domain.keys import KeyText
+from apps.accounts.models import ApiKey, User
+from apps.core.domain.access import ROLE_SCOPES, Actor, Role, Scope
+from apps.core.domain.errors import Missing, Unauthenticated
+from apps.tenants import selectors as tenants
+
+
+class PersonMissing(Missing):
+    """There is no such person in this organization."""
+
+    default_code = "person_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who can sign in."""
+
+    id: int
+    public_id: UUID
+    email: str
+    name: str
+    role: Role
+    is_active: bool
+    teams: tuple[str, ...]
+    last_login_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """A key without its secret."""
+
+    id: UUID
+    kind: str
+    name: str
+    prefix: str
+    owner: str
+    scopes: tuple[str, ...]
+    bound_tags: dict[str, str]
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+    def state(self, now: datetime) -> str:
+        """Return `active`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
+
+
+def actor_for_bearer(*, token: str, now: datetime) -> Actor:
+    """Return the actor of an API key and, on the shared host, enter the key's tenant.
+
+    On a tenant's host only that tenant's keys open anything. The answer to an unknown slug, a
+    wrong, expired or revoked key and another tenant's key is the same.
+
+    :raises Unauthenticated: when the token opens nothing here.
+    :raises Forbidden: when the key is right and its tenant is suspended.
+    """
+    key = KeyText.parse(token)
+    if key is None:
+        raise wrong_key()
+    _enter(key)
+    holder = keyring.holder_of(key, now=now)
+    if holder is None:
+        raise wrong_key()
+    tenant = tenants.current()
+    if not tenant.is_active:
+        raise tenants.suspended(tenant)
+    return holder.actor()
+
+
+def wrong_key() -> Unauthenticated:
+    """Return the one answer to everything that is no valid key here."""
+    return Unauthenticated("This API key is not valid here.", code="invalid_key")
+
+
+def actor_of_user(user: User) -> Actor:
+    """Return the actor of a signed-in person: the role's scopes, a member's teams.
+
+    In the public schema an operator may administer the platform and anybody else nothing.
+    """
+    if tenants.on_public():
+        scopes = frozenset({Scope.ADMIN}) if user.is_staff else frozenset()
+        return Actor(kind="user", label=user.email, scopes=scopes, user_id=user.pk)
+    role = Role(user.role)
+    return Actor(
+        kind="user",
+        label=user.email,
+        scopes=ROLE_SCOPES[role],
+        user_id=user.pk,
+        role=role,
+        teams=keyring.teams_of(user.pk, role),
+    )
+
+
+def person(user_id: int) -> Person:
+    """Return a person by id.
+
+    :raises PersonMissing: when there is none.
+    """
+    return _only(User.objects.filter(pk=user_id))
+
+
+def person_by_email(email: str) -> Person:
+    """Return a person by e-mail address, whatever its case.
+
+    :raises PersonMissing: when there is none.
+    """
+    return _only(User.objects.filter(email=email.strip().lower()))
+
+
+def actor_of_person(email: str) -> Actor:
+    """Return the actor of an active person, for commands that act as one and say so.
+
+    :raises PersonMissing: when there is none or the person is not active.
+    """
+    user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
+    if user is None:
+        raise PersonMissing(f"There is no active person {email!r} here.")
+    return actor_of_user(user)
+
+
+def people() -> list[Person]:
+    """Return everybody by e-mail, inactive people last."""
+    rows = User.objects.prefetch_related("memberships").order_by("-is_active", "email")
+    return [person_of(user) for user in rows]
+
+
+def owners() -> list[Person]:
+    """Return the active owners: the people who can grant a role."""
+    return [one for one in people() if one.role is Role.OWNER and one.is_active]
+
+
+def api_keys(*, actor: Actor) -> list[KeyFacts]:
+    """Return the keys that the actor may see, newest first: all to an owner, else one's own."""
+    rows = ApiKey.objects.select_related("user").order_by("-id")
+    if not actor.may(Scope.ADMIN):
+        rows = rows.filter(user_id=actor.user_id) if actor.is_person else rows.none()
+    return [key_facts(row) for row in rows]
+
+
+def grantable(actor: Actor) -> list[Scope]:
+    """Return the scopes that the actor can put on a key of its own."""
+    return [scope for scope in Scope if actor.may(scope)]
+
+
+def person_of(user: User) -> Person:
+    """Return what others may know of a user row."""
+    return Person(
+        id=user.pk,
+        public_id=user.public_id,
+        email=user.email,
+        name=user.name,
+        role=Role(user.role),
+        is_active=user.is_active,
+        teams=tuple(sorted(membership.team for membership in user.memberships.all())),
+        last_login_at=user.last_login,
+        created_at=user.created_at,
+    )
+
+
+def key_facts(row: ApiKey) -> KeyFacts:
+    """Return a key row without its hash."""
+    return KeyFacts(
+        id=row.public_id,
+        kind=row.kind,
+        name=row.name,
+        prefix=row.prefix,
+        owner=row.user.email if row.user else "",
+        scopes=tuple(row.scopes),
+        bound_tags=dict(row.bound_tags),
+        created_at=row.created_at,
+        created_by=row.created_by,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+    )
+
+
+def _only(rows: Iterable[User]) -> Person:
+    for user in rows:
+        return person_of(user)
+    raise PersonMissing("There is no such person in this organization.")
+
+
+def _enter(key: KeyText) -> None:
+    try:
+        tenant = tenants.by_slug(slug=key.slug)
+    except tenants.NoTenant:
+        raise wrong_key() from None
+    if tenants.on_public():
+        connection.set_tenant(tenant)
+    elif connection.schema_name != tenant.schema:
+        raise wrong_key()

@@ -1,0 +1,71 @@
+"""Finds the tenant of each request by its host and points the connection at its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from apps.core.api.errors import refusal_response
+from apps.core.domain.errors import Missing, Refusal
+from apps.tenants import selectors
+
+ANY_HOST: Final = ("/healthz", "/readyz", "/metrics")
+MACHINE_PATHS: Final = ("/api/", "/v1/", "/webhooks/")
+
+
+class TenantMiddleware:
+    """Sets `request.tenant` (`TenantFacts`, or None on the operator's site) and the schema.
+
+    A suspended tenant answers 403 to everything, but a request that carries a key goes on to
+    `accounts.middleware.KeyHostMiddleware`, which looks at the key first: a wrong key must not
+    learn that the tenant is suspended (rule 24).
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        connection.set_schema_to_public()
+        request.tenant = None  # type: ignore[attr-defined]
+        host = request.get_host().rsplit(":", 1)[0].lower()
+        if host in operator_hosts() or request.path.startswith(ANY_HOST):
+            request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
+            return self.get_response(request)
+        tenant = selectors.serving(host=host)
+        if tenant is None:
+            return refuse(request, Missing("No organization lives at this address."))
+        if not tenant.is_active and not carries_key(request):
+            return refuse(request, selectors.suspended(tenant))
+        connection.set_tenant(tenant)
+        request.tenant = tenant  # type: ignore[attr-defined]
+        return self.get_response(request)
+
+
+def operator_hosts() -> frozenset[str]:
+    """Return the bare hosts: they serve the operator's site and, for keys, every tenant's API."""
+    return frozenset(settings.OPERATOR_HOSTS)
+
+
+def carries_key(request: HttpRequest) -> bool:
+    """Tell whether the request goes to the API with a bearer key."""
+    return is_machine_path(request.path) and request.headers.get("Authorization", "").startswith(
+        "Bearer "
+    )
+
+
+def is_machine_path(path: str) -> bool:
+    """Tell whether programs, not browsers, call the path: errors are problem+json there."""
+    return path.startswith(MACHINE_PATHS)
+
+
+def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """Answer a refusal as problem+json to programs and as a page to people."""
+    if is_machine_path(request.path):
+        return refusal_response(refusal)
+    status = 404 if isinstance(refusal, Missing) else 403
+    return render(request, "tenants/refused.html", {"message": refusal.message}, status=status)
