@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from celery_worker.queues import DEFAULT_QUEUE, QUEUES, ROUTES
 from celery_worker.timetable import TIMETABLE
@@ -28,7 +28,8 @@ def _broker() -> str:
 app = Celery("finops")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
-    task_queues=[Queue(name, durable=True) for name in QUEUES],
+    # An exchange a queue: on a shared one each task would reach all queues and run in each.
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
     task_default_queue=DEFAULT_QUEUE,
     task_create_missing_queues=False,
     task_routes=ROUTES,

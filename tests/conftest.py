@@ -145,9 +145,10 @@ def connect_as_owner() -> psycopg.Connection:
 
 @contextmanager
 def _inside(slug: str) -> Iterator[Any]:
-    from apps.tenants import selectors as tenants
     from django.db import connection
     from django_tenants.utils import schema_context
+
+    from apps.tenants import selectors as tenants
 
     connection.set_schema_to_public()
     tenant = tenants.by_slug(slug=slug)

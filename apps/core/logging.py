@@ -58,7 +58,7 @@ def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
-            "django.server": {"handlers": [], "level": level, "propagate": True},
+            "django.request": {"level": "ERROR"},  # a client error is the client's to see
             "fontTools": {"level": "WARNING"},
             "weasyprint": {"level": "ERROR"},
         },

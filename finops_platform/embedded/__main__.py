@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
+# A Ctrl-C while the rest is still being imported ends us without a traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+# ruff: noqa: E402
 import argparse
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence

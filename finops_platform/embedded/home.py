@@ -58,6 +58,10 @@ class Home:
         return self.var / "mail"
 
     @property
+    def static(self) -> Path:
+        return self.var / "static"
+
+    @property
     def metrics(self) -> Path:
         return self.var / "metrics"
 
@@ -75,7 +79,7 @@ class Home:
         open_mode = 0o711 if os.geteuid() == 0 else 0o700
         for path in (self.var, self.run):
             make_private(path, mode=open_mode)
-        for path in (self.log, self.secrets, self.documents, self.mail, self.metrics):
+        for path in (self.log, self.secrets, self.documents, self.mail, self.static, self.metrics):
             make_private(path)
         self.prepare_sockets()
 

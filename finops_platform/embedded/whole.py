@@ -132,6 +132,8 @@ def child_environment(home: Home) -> dict[str, str]:
         **os.environ,
         "FINOPS_HOME": str(home.root),
         "PYTHONUNBUFFERED": "1",
+        # Celery discourages root because of pickled messages; this worker accepts JSON only.
+        "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
         "PROMETHEUS_MULTIPROC_DIR": str(home.metrics),
     }
 
@@ -146,7 +148,7 @@ def _spawn_worker(supervisor: Supervisor, environment: dict[str, str], *, quiet:
     from celery_worker.queues import QUEUES
 
     command = [
-        sys.executable, "-m", "celery", "--app", "celery_worker", "worker",
+        sys.executable, "-m", "celery", "--quiet", "--app", "celery_worker", "worker",
         "--queues", ",".join(QUEUES),
         "--concurrency", os.environ.get("WORKERS") or str(max(2, os.cpu_count() or 2)),
         "--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat",
@@ -157,8 +159,8 @@ def _spawn_worker(supervisor: Supervisor, environment: dict[str, str], *, quiet:
 
 def _beat() -> list[str]:
     return [
-        sys.executable, "-m", "celery", "--app", "celery_worker", "beat",
-        "--loglevel", "WARNING", "--pidfile=",
+        sys.executable, "-m", "celery", "--quiet", "--app", "celery_worker", "beat",
+        "--loglevel", "INFO", "--pidfile=",
     ]  # fmt: skip
 
 

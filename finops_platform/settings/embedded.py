@@ -79,7 +79,7 @@ STORAGES = {
     ),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-STATIC_ROOT = HOME.var / "static"
+STATIC_ROOT = HOME.static
 WHITENOISE_USE_FINDERS = True  # straight from the source tree: nothing to collect
 WHITENOISE_AUTOREFRESH = DEBUG
 
