@@ -34,6 +34,8 @@ node_modules/.bin/esbuild echarts.js --bundle --minify --format=iife --global-na
   --banner:js='/*! Apache ECharts, https://echarts.apache.org, Apache-2.0; see LICENSE and NOTICE */' \
   --outfile="$vendor/echarts/echarts.min.js"
 cp node_modules/echarts/LICENSE node_modules/echarts/NOTICE "$vendor/echarts/"
+cp node_modules/zrender/LICENSE "$vendor/echarts/LICENSE-zrender"
+cp node_modules/echarts/licenses/LICENSE-d3 "$vendor/echarts/LICENSE-d3"
 
 # 4. The icons that icons.txt names, as one sprite.
 node sprite.mjs icons.txt node_modules/@tabler/icons/icons/outline > "$vendor/icons/sprite.svg"
