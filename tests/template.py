@@ -36,8 +36,10 @@ def main() -> None:
 
     call_command("migrate_schemas", schema_name="public", verbosity=0)
     from apps.core.domain.access import system_actor
+    from apps.catalog.services import import_list_prices
     from finops_platform.provisioning import provision_tenant
 
+    import_list_prices(now=NOW)
     for tenant in TENANTS:
         provision_tenant(actor=system_actor("tests"), now=NOW, **tenant)
 

@@ -18,7 +18,7 @@ class Moments(Func):
 
 
 class Provider(models.Model):
-    """Who sells models. `match` recognizes other names of it, `fallbacks` whose models it resells."""
+    """Who sells models. `match` recognizes its other names, `fallbacks` whose models it resells."""
 
     code = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=200)
@@ -60,6 +60,39 @@ class AiModel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Recognition(models.Model):
+    """How a provider and its models are recognized, as we knew it over a time.
+
+    Kept whole and for ever, so that an old price book still reads a sender's names as it did.
+    """
+
+    provider = models.ForeignKey(
+        Provider, on_delete=models.PROTECT, related_name="recognitions", db_index=False
+    )
+    position = models.IntegerField(help_text="providers are tried in this order")
+    match = models.JSONField(null=True)
+    fallbacks = models.JSONField(default=list)
+    rules = models.JSONField(help_text="[code, rule] of each model, in the order they are tried")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of all of the above")
+    known_from = models.DateTimeField()
+    known_to = models.DateTimeField(null=True, help_text="empty: still believed")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            ExclusionConstraint(
+                name="catalog_recognition_one_at_a_time",
+                expressions=[
+                    ("provider", RangeOperators.EQUAL),
+                    (Moments("known_from", "known_to"), RangeOperators.OVERLAPS),
+                ],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"recognition {self.pk} of provider {self.provider_id}"
 
 
 class Meter(models.Model):

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Collate
 
 from apps.catalog.domain.aliases import ModelIndex, ModelRule, ProviderRule
 from apps.catalog.domain.conditions import Conditions
-from apps.catalog.models import AiModel, ListPrice, Provider
+from apps.catalog.models import AiModel, ListPrice, Provider, Recognition
 from apps.core.domain.errors import Missing
+
+_BROWSING: Final = ("provider_key", "model_key", "meter_key", "id")
 
 PriceSortKey = tuple[str, str, str, int]
 """Provider, model, meter and id of a list price: the order in which prices are browsed."""
@@ -70,10 +73,13 @@ class PriceFilter:
     on: datetime | None = None
 
 
-def provider_rules() -> tuple[ProviderRule, ...]:
-    """Return how all providers are recognized, in the order in which rules are tried."""
-    rows = Provider.objects.order_by("position", "id")
-    return tuple(ProviderRule(row.code, row.match, tuple(row.fallbacks)) for row in rows)
+def provider_rules(*, known_at: datetime) -> tuple[ProviderRule, ...]:
+    """Return how all providers were recognized, in the order in which rules are tried."""
+    rows = _recognitions(known_at).order_by("position", "id")
+    return tuple(
+        ProviderRule(code, match, tuple(fallbacks))
+        for code, match, fallbacks in rows.values_list("provider__code", "match", "fallbacks")
+    )
 
 
 def provider_names() -> dict[str, str]:
@@ -81,12 +87,11 @@ def provider_names() -> dict[str, str]:
     return dict(Provider.objects.order_by("name", "id").values_list("code", "name"))
 
 
-def model_index(*, provider: str) -> ModelIndex:
-    """Return the recognizer of a provider's models; empty when there is no such provider."""
-    rows = AiModel.objects.filter(provider__code=provider).order_by(
-        F("delisted_at").desc(nulls_first=True), "position", "id"
-    )
-    return ModelIndex([ModelRule(*row) for row in rows.values_list("code", "match")])
+def model_index(*, provider: str, known_at: datetime) -> ModelIndex:
+    """Return the recognizer of a provider's models; empty when there was no such provider."""
+    rows = _recognitions(known_at).filter(provider__code=provider)
+    rules = rows.values_list("rules", flat=True).first() or []
+    return ModelIndex([ModelRule(code, rule) for code, rule in rules])
 
 
 def ai_model(*, provider: str, code: str) -> ModelFacts:
@@ -118,30 +123,44 @@ def list_prices(*, provider: str, model: str, known_at: datetime) -> list[ListPr
 
 
 def browse(
-    *, wanted: PriceFilter, known_at: datetime, after: PriceSortKey | None, limit: int
+    *,
+    wanted: PriceFilter,
+    known_at: datetime,
+    after: PriceSortKey | None = None,
+    before: PriceSortKey | None = None,
+    limit: int,
 ) -> list[ListPriceFacts]:
-    """Return up to `limit` list prices behind a place in the browsing order; one query."""
+    """Return up to `limit` list prices next to a place in the browsing order; one query.
+
+    Behind `after`, or directly in front of `before`; always in browsing order.
+    """
     rows = _filtered(wanted, known_at).annotate(
         provider_key=Collate("model__provider__code", "C"),
         model_key=Collate("model__code", "C"),
         meter_key=Collate("meter_id", "C"),
     )
+    if before is not None:
+        found = rows.filter(_beyond(before, "lt")).order_by(*(f"-{key}" for key in _BROWSING))
+        return [_facts(row) for row in reversed(found[:limit])]
     if after is not None:
-        rows = rows.filter(_behind(after))
-    ordered = rows.order_by("provider_key", "model_key", "meter_key", "id")
-    return [_facts(row) for row in ordered[:limit]]
+        rows = rows.filter(_beyond(after, "gt"))
+    return [_facts(row) for row in rows.order_by(*_BROWSING)[:limit]]
 
 
 def last_known_at() -> datetime | None:
-    """Return when a list price last changed; None while the catalogue is empty."""
-    opened = ListPrice.objects.order_by("-known_from").values_list("known_from", flat=True).first()
-    closed = (
-        ListPrice.objects.filter(known_to__isnull=False)
-        .order_by("-known_to")
-        .values_list("known_to", flat=True)
-        .first()
+    """Return when the catalogue last learned something; None while it is empty."""
+    moments = (
+        rows.aggregate(at=Max(column))["at"]
+        for rows in (ListPrice.objects, Recognition.objects)
+        for column in ("known_from", "known_to")
     )
-    return max((at for at in (opened, closed) if at is not None), default=None)
+    return max((at for at in moments if at is not None), default=None)
+
+
+def _recognitions(at: datetime) -> QuerySet[Recognition]:
+    return Recognition.objects.filter(
+        Q(known_to__isnull=True) | Q(known_to__gt=at), known_from__lte=at
+    )
 
 
 def _filtered(wanted: PriceFilter, known_at: datetime) -> QuerySet[ListPrice]:
@@ -173,14 +192,13 @@ def _known(at: datetime) -> QuerySet[ListPrice]:
     )
 
 
-def _behind(after: PriceSortKey) -> Q:
-    provider, model, meter, row = after
-    return (
-        Q(provider_key__gt=provider)
-        | Q(provider_key=provider, model_key__gt=model)
-        | Q(provider_key=provider, model_key=model, meter_key__gt=meter)
-        | Q(provider_key=provider, model_key=model, meter_key=meter, id__gt=row)
-    )
+def _beyond(place: PriceSortKey, side: str) -> Q:
+    """Return the rows on one side (gt, lt) of a place, compared column after column."""
+    beyond, equal = Q(pk__in=[]), Q()
+    for column, value in zip(_BROWSING, place, strict=True):
+        beyond |= equal & Q(**{f"{column}__{side}": value})
+        equal &= Q(**{column: value})
+    return beyond
 
 
 def _facts(row: ListPrice) -> ListPriceFacts:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import F
 from django_tenants.utils import get_public_schema_name, schema_context
 
 from apps.audit import services as audit
@@ -23,8 +23,10 @@ from apps.catalog.domain.published import (
     Rate,
     family_of,
 )
-from apps.catalog.models import AiModel, ListPrice, Meter, Provider
+from apps.catalog.models import AiModel, ListPrice, Meter, Provider, Recognition
+from apps.catalog.selectors import last_known_at
 from apps.core.domain.access import Actor, system_actor
+from apps.core.domain.canonical import digest_of
 from apps.core.domain.errors import Conflict
 
 Progress = Callable[[Iterable[PublishedProvider]], Iterable[PublishedProvider]]
@@ -32,7 +34,7 @@ Progress = Callable[[Iterable[PublishedProvider]], Iterable[PublishedProvider]]
 
 _LOCK: Final = 0x66_69_6E_6F_70_73  # serializes imports; the constraints are the guard
 _COLUMNS: Final = (
-    "model_id, meter, service_tier, batch, region, context_gt, \"window\", other, amount, "
+    'model_id, meter, service_tier, batch, region, context_gt, "window", other, amount, '
     "unit_size, currency, valid_from, valid_to, known_from, source, source_hash"
 )
 
@@ -118,8 +120,16 @@ class _Import:
         providers = _store_providers(self._catalog.providers)
         for provider in progress(self._catalog.providers):
             self._read(provider, providers[provider.code])
+        gone = [
+            row.pk
+            for key, row in self._known.items()
+            if key not in self._seen and row.delisted_at is None
+        ]
+        if self._changed or gone:
+            self._refuse_before(last_known_at())
         self._store_models()
-        delisted = self._delist()
+        delisted = AiModel.objects.filter(pk__in=gone).update(delisted_at=self._now)
+        self._store_recognition(providers)
         _store_meters(model for _, model in self._changed)
         opened, closed = self._store_prices()
         return ImportReport(
@@ -173,13 +183,18 @@ class _Import:
         fields = [f.name for f in AiModel._meta.concrete_fields if f.name not in _MODEL_KEY]
         AiModel.objects.bulk_update(known, fields, batch_size=200)
 
-    def _delist(self) -> int:
-        gone = [
-            row.pk
-            for key, row in self._known.items()
-            if key not in self._seen and row.delisted_at is None
+    def _store_recognition(self, providers: dict[str, Provider]) -> None:
+        known = {row.provider_id: row for row in Recognition.objects.filter(known_to__isnull=True)}
+        rules = _rules_by_provider()
+        fresh = [_recognition(row, rules.get(row.pk, []), self._now) for row in providers.values()]
+        changed = [
+            row
+            for row in fresh
+            if row.provider_id not in known or known[row.provider_id].digest != row.digest
         ]
-        return AiModel.objects.filter(pk__in=gone).update(delisted_at=self._now)
+        stale = [known[row.provider_id] for row in changed if row.provider_id in known]
+        Recognition.objects.filter(pk__in=[row.pk for row in stale]).update(known_to=self._now)
+        Recognition.objects.bulk_create(changed)
 
     def _store_prices(self) -> tuple[int, int]:
         ids = [row.pk for row, _ in self._changed]
@@ -202,13 +217,15 @@ class _Import:
         return opened, len(stale)
 
     def _close(self, ids: list[int]) -> None:
-        latest = ListPrice.objects.filter(pk__in=ids).aggregate(at=Max("known_from"))["at"]
+        ListPrice.objects.filter(pk__in=ids).update(known_to=self._now)
+
+    def _refuse_before(self, latest: datetime | None) -> None:
+        """Keep knowledge in order of time: a pinned version must never learn afterwards."""
         if latest is not None and latest >= self._now:
             raise ImportOutOfOrder(
                 f"The catalogue already learned of prices at {latest.isoformat()}; an import "
                 "must be dated later."
             )
-        ListPrice.objects.filter(pk__in=ids).update(known_to=self._now)
 
     def _copy(self, prices: Iterable[tuple[AiModel, PublishedPrice]]) -> int:
         statement = f"COPY public.catalog_listprice ({_COLUMNS}) FROM STDIN"
@@ -257,6 +274,27 @@ def _store_providers(published: Iterable[PublishedProvider]) -> dict[str, Provid
         update_fields=["name", "match", "fallbacks", "pricing_url", "position"],
     )
     return {row.code: row for row in Provider.objects.all()}
+
+
+def _rules_by_provider() -> dict[int, list[list[object]]]:
+    rules: dict[int, list[list[object]]] = {}
+    rows = AiModel.objects.order_by(F("delisted_at").desc(nulls_first=True), "position", "id")
+    for provider, code, match in rows.values_list("provider_id", "code", "match"):
+        rules.setdefault(provider, []).append([code, match])
+    return rules
+
+
+def _recognition(provider: Provider, rules: list[list[object]], now: datetime) -> Recognition:
+    content = [provider.position, provider.match, provider.fallbacks, rules]
+    return Recognition(
+        provider=provider,
+        position=provider.position,
+        match=provider.match,
+        fallbacks=provider.fallbacks,
+        rules=rules,
+        digest=digest_of(content),
+        known_from=now,
+    )
 
 
 def _store_meters(models: Iterable[PublishedModel]) -> None:

@@ -19,7 +19,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def row(  # noqa: PLR0913
+def row(
     meter: str = "input_tokens",
     amount: str = "2.5",
     *,

@@ -291,9 +291,7 @@ def test_the_named_model_goes_over_the_longer_and_that_over_the_shorter_pattern(
         row(amount="2", kind="contract", model="gpt-4o*"),
         row(amount="3", kind="contract", model="gpt-4o"),
     )
-    found = {
-        m: amount(book, sku(book, model=m)) for m in ("gpt-4o", "gpt-4o-mini", "gpt-5", "o3")
-    }
+    found = {m: amount(book, sku(book, model=m)) for m in ("gpt-4o", "gpt-4o-mini", "gpt-5", "o3")}
     assert found == {
         "gpt-4o": Decimal(3),
         "gpt-4o-mini": Decimal(2),

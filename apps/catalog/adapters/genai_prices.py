@@ -46,7 +46,9 @@ def published_catalog() -> PublishedCatalog:
     """Return everything that the installed version publishes; reads no network and no clock."""
     from genai_prices.data_snapshot import get_snapshot
 
-    providers = sorted(get_snapshot().providers, key=lambda provider: provider.id not in _RECOGNITION)
+    providers = sorted(
+        get_snapshot().providers, key=lambda provider: provider.id not in _RECOGNITION
+    )
     return PublishedCatalog(
         source=f"genai-prices {version('genai-prices')}",
         providers=tuple(_provider(provider) for provider in providers),

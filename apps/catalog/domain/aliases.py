@@ -33,7 +33,7 @@ class ModelRule:
     match: Rule
 
 
-def matches(rule: Rule, name: str) -> bool:
+def matches(rule: Rule, name: str) -> bool:  # noqa: PLR0911 - one return a clause reads best
     """Tell whether a lowered name satisfies the rule.
 
     :raises ValueError: when the rule has a clause that is not known.

@@ -13,7 +13,6 @@ from apps.catalog.domain.aliases import Rule
 from apps.catalog.domain.conditions import ORDINARY, Conditions
 from apps.core.domain.canonical import digest_of
 
-
 _VENDOR: Final = re.compile(r"^(?:[a-z]+\.)+")
 
 

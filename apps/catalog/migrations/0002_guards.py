@@ -1,4 +1,4 @@
-"""Holds list prices still: a row changes once, when we stop believing it, and never goes."""
+"""Holds prices and recognition still: a row changes once, when we stop believing it."""
 
 from django.db import migrations
 
@@ -14,20 +14,22 @@ BEGIN
 END $fn$
 """
 
+TABLES = ("catalog_listprice", "catalog_recognition")
+GUARDS = (("keep", "UPDATE OR DELETE", "ROW"), ("no_truncate", "TRUNCATE", "STATEMENT"))
+
+
+def _guard(table: str, name: str, events: str, each: str) -> migrations.RunSQL:
+    return migrations.RunSQL(
+        f"CREATE TRIGGER {table}_{name} BEFORE {events} ON {table} "
+        f"FOR EACH {each} EXECUTE FUNCTION catalog_keep_price('{table}')",
+        f"DROP TRIGGER {table}_{name} ON {table}",
+    )
+
 
 class Migration(migrations.Migration):
     dependencies = [("catalog", "0001_initial")]
 
     operations = [
         migrations.RunSQL(KEEP, "DROP FUNCTION catalog_keep_price()"),
-        migrations.RunSQL(
-            "CREATE TRIGGER catalog_listprice_keep BEFORE UPDATE OR DELETE ON catalog_listprice "
-            "FOR EACH ROW EXECUTE FUNCTION catalog_keep_price('catalog_listprice')",
-            "DROP TRIGGER catalog_listprice_keep ON catalog_listprice",
-        ),
-        migrations.RunSQL(
-            "CREATE TRIGGER catalog_listprice_no_truncate BEFORE TRUNCATE ON catalog_listprice "
-            "FOR EACH STATEMENT EXECUTE FUNCTION catalog_keep_price('catalog_listprice')",
-            "DROP TRIGGER catalog_listprice_no_truncate ON catalog_listprice",
-        ),
+        *(_guard(table, *when) for table in TABLES for when in GUARDS),
     ]

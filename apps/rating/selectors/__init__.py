@@ -1,0 +1,42 @@
+"""Questions about prices: the book, what was used, what changed, what there is to see."""
+
+from apps.rating.domain.book import PriceBook, Quote, SkuKey
+from apps.rating.domain.diff import QuoteChange
+from apps.rating.selectors.book import (
+    VersionFacts,
+    VersionUnknown,
+    current_version,
+    is_outdated,
+    price_book,
+    quote_changes,
+    versions,
+)
+from apps.rating.selectors.browse import (
+    PriceFacts,
+    PricePage,
+    browse_prices,
+    contract_price,
+    price_history,
+)
+from apps.rating.selectors.used import UsedPrice, prices
+
+__all__ = [
+    "PriceBook",
+    "PriceFacts",
+    "PricePage",
+    "Quote",
+    "QuoteChange",
+    "SkuKey",
+    "UsedPrice",
+    "VersionFacts",
+    "VersionUnknown",
+    "browse_prices",
+    "contract_price",
+    "current_version",
+    "is_outdated",
+    "price_book",
+    "price_history",
+    "prices",
+    "quote_changes",
+    "versions",
+]

@@ -1,0 +1,27 @@
+"""What may be done to prices: negotiate, end, withdraw, adopt, and use them."""
+
+from apps.rating.services.contracts import (
+    ContractDraft,
+    PriceNotValid,
+    PriceOverlaps,
+    PriceUnknown,
+    end_contract_price,
+    record_contract_price,
+    withdraw_contract_price,
+)
+from apps.rating.services.used import price_ids
+from apps.rating.services.versions import PriceBookMoved, adopt_version, check_version
+
+__all__ = [
+    "ContractDraft",
+    "PriceBookMoved",
+    "PriceNotValid",
+    "PriceOverlaps",
+    "PriceUnknown",
+    "adopt_version",
+    "check_version",
+    "end_contract_price",
+    "price_ids",
+    "record_contract_price",
+    "withdraw_contract_price",
+]
