@@ -1,4 +1,4 @@
-"""The engine: worked examples of docs/correctness and docs/allocation.md, policies, explanations."""
+"""The engine: the worked examples of docs/allocation.md, zero policies, explanations."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_zero_driver_can_stop_the_run() -> None:
         driver="tokens",
         zero_policy=ZeroPolicy.FAIL,
     )
-    with pytest.raises(DriverIsZero, match="Rule pool.*tokens"):
+    with pytest.raises(DriverIsZero, match=r"Rule pool.*tokens"):
         allocation([(source("pool", "100"), "platform")], [shared])
 
 

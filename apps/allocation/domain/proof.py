@@ -19,18 +19,20 @@ class NotConserved(Exception):
     """Lines do not sum to sources; a defect of the engine, never a matter of input."""
 
 
-def sources_digest(sources: Sequence[Source], owners: Mapping[str, Sequence[str]]) -> str:
-    """Return the digest of the cost base with its owners by axis, in the order given."""
+def sources_digest(
+    sources: Sequence[Source], owners: Mapping[str, Sequence[str]], details: Iterable[str]
+) -> str:
+    """Return the digest of the cost base with its owners by axis, in the order given.
+
+    `details` stand beside the sources and say what else a run copies of them.
+    """
     seal = hashlib.sha256()
     columns = [owners[axis] for axis in sorted(owners)]
-    for index, source in enumerate(sources):
-        facts = [
-            *source.facts[:-1],
-            *(f"{key}={value}" for key, value in sorted(source.facts.tags)),
-        ]
-        row = (source.key, source.billed, source.effective, source.quantity, *facts)
+    for index, (source, detail) in enumerate(zip(sources, details, strict=True)):
+        tags = (f"{key}={value}" for key, value in sorted(source.facts.tags))
+        row = (source.key, source.billed, source.effective, source.quantity, *source.facts[:-1])
         held = (column[index] for column in columns)
-        seal.update("\x1f".join(map(str, (*row, *held))).encode())
+        seal.update("\x1f".join(map(str, (*row, *tags, *held, detail))).encode())
         seal.update(b"\x1e")
     return seal.hexdigest()
 
@@ -42,6 +44,7 @@ def input_digest(
     sources: str,
     rules: Iterable[Rule],
     receivers: Mapping[str, Iterable[str]],
+    cost_centers: Mapping[str, str],
     drivers: Mapping[str, object],
 ) -> str:
     """Return the digest of everything that a run depends on, code included."""
@@ -53,6 +56,7 @@ def input_digest(
             "sources": sources,
             "rules": [rule_content(rule) for rule in rules],
             "receivers": {axis: sorted(codes) for axis, codes in receivers.items()},
+            "cost_centers": cost_centers,
             "drivers": drivers,
         }
     )
@@ -67,7 +71,7 @@ class Sealer:
     """Passes an axis's lines through, adding up their sums and the digest of the output."""
 
     def __init__(self, allocation: AxisAllocation) -> None:
-        self._allocation = allocation
+        self.allocation = allocation
         self._seal = hashlib.sha256(allocation.axis.encode())
         self._billed = 0
         self._effective = 0
@@ -75,7 +79,7 @@ class Sealer:
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines of the allocation in their order."""
-        allocation = self._allocation
+        allocation = self.allocation
         sources, bases, update = allocation.sources, allocation.bases, self._seal.update
         for line in allocation.lines():
             source, basis, billed, effective = line
@@ -97,7 +101,7 @@ class Sealer:
     def digest(self) -> str:
         """Return the digest of the lines that have passed, and of the reasons given for them."""
         seal = self._seal.copy()
-        for basis in self._allocation.bases:
+        for basis in self.allocation.bases:
             seal.update(canonical_json(asdict(basis) | {"hops": [tuple(h) for h in basis.hops]}))
         return seal.hexdigest()
 
@@ -106,9 +110,9 @@ class Sealer:
 
         :raises NotConserved: when they do not.
         """
-        wanted = source_totals(self._allocation.sources)
+        wanted = source_totals(self.allocation.sources)
         if self.totals != wanted:
-            raise NotConserved(f"{self._allocation.axis}: {self.totals} against {wanted}")
+            raise NotConserved(f"{self.allocation.axis}: {self.totals} against {wanted}")
 
 
 def source_totals(sources: Iterable[Source]) -> Totals:

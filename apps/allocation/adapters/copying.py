@@ -1,0 +1,206 @@
+"""Writes a run's sources, reasons and lines by COPY: three statements, however many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from django.db import connection
+
+from apps.allocation.domain.engine import AxisAllocation, Basis
+from apps.allocation.domain.proof import Sealer
+from apps.allocation.domain.routes import Hop
+from apps.allocation.domain.rules import Axis
+from apps.allocation.selectors.inputs import Inputs
+from apps.core.domain.canonical import canonical_json
+from apps.core.domain.money import PUBLISHED_QUANTUM
+
+_QUANTA: Final = int(1 / PUBLISHED_QUANTUM)
+_SHARE_SCALE: Final = 10**18
+
+_SOURCE_COLUMNS: Final = (
+    "id, run_id, key, origin, tags, tag_set, account, provider, service, model, meter, "
+    "charge_category, quantity, unit, unit_price, unit_size, price_source, price, billed, "
+    "effective, original_currency, original_amount, fx_rate, first_day, last_day, team, "
+    "cost_center, product, feature, customer, experiment, environment, attribution"
+)
+_BASIS_COLUMNS: Final = (
+    "id, run_id, axis, receiver, kind, rule, method, driver, measure, driver_value, "
+    "driver_total, share, share_exact, hops"
+)
+_LINE_COLUMNS: Final = (
+    "run_id, axis, source_id, basis_id, receiver, cost_center, kind, billed, effective"
+)
+
+
+def write_sources(*, run: int, inputs: Inputs) -> list[int]:
+    """Write the sources of a run in their order and return their ids."""
+    ids = _reserve("allocation_source", len(inputs.sources))
+    with connection.cursor() as cursor, cursor.copy(_copy("source", _SOURCE_COLUMNS)) as copy:
+        for id, line, source, owner in zip(
+            ids, inputs.lines, inputs.sources, inputs.owners, strict=True
+        ):
+            copy.write_row(
+                (
+                    id,
+                    run,
+                    line.key,
+                    line.origin,
+                    canonical_json(line.tags).decode(),
+                    line.tag_set_id,
+                    line.account,
+                    line.provider,
+                    line.service,
+                    line.model,
+                    line.meter,
+                    line.charge_category,
+                    line.quantity,
+                    line.unit,
+                    line.unit_price,
+                    line.unit_size,
+                    line.price_source,
+                    line.price_id,
+                    as_amount(source.billed),
+                    as_amount(source.effective),
+                    line.original_currency,
+                    line.original_amount,
+                    line.fx_rate,
+                    line.first_day,
+                    line.last_day,
+                    owner.team,
+                    owner.cost_center,
+                    owner.product,
+                    owner.feature,
+                    owner.customer,
+                    owner.experiment,
+                    owner.environment,
+                    owner.rule or "",
+                )
+            )
+    return ids
+
+
+def write_axis(*, run: int, inputs: Inputs, axis: Axis, sources: Sequence[int]) -> Sealer:
+    """Write the lines and then the reasons of one axis; return their sums and digest."""
+    allocation = inputs.allocations[axis]
+    sealer = Sealer(allocation)
+    ids = _reserve("allocation_basis", allocation.most_bases())
+    _write_lines(run=run, inputs=inputs, sealer=sealer, sources=sources, ids=ids)
+    _write_bases(run, allocation, ids)
+    return sealer
+
+
+def as_amount(units: int) -> str:
+    """Write whole numbers of 1e-12 as a decimal: -1500000000000 becomes -1.500000000000."""
+    whole, rest = divmod(abs(units), _QUANTA)
+    return f"{'-' if units < 0 else ''}{whole}.{rest:012d}"
+
+
+def _write_lines(
+    *, run: int, inputs: Inputs, sealer: Sealer, sources: Sequence[int], ids: Sequence[int]
+) -> None:
+    allocation = sealer.allocation
+    axis = allocation.axis
+    centers = _CostCenters(inputs, axis)
+    heads: dict[tuple[int, str], str] = {}
+    with connection.cursor() as cursor, cursor.copy(_copy("line", _LINE_COLUMNS)) as copy:
+        for source, basis, billed, effective in sealer.lines():
+            found = allocation.bases[basis]
+            center = centers.of(found, source)
+            head = heads.get((basis, center))
+            if head is None:
+                texts = "\t".join(map(_escaped, (found.receiver, center, found.kind)))
+                head = heads[basis, center] = f"{ids[basis]}\t{texts}"
+            origin = sources[source] if source >= 0 else "\\N"
+            paid = as_amount(billed)
+            cost = paid if effective == billed else as_amount(effective)
+            copy.write(f"{run}\t{axis.value}\t{origin}\t{head}\t{paid}\t{cost}\n")
+
+
+class _CostCenters:
+    """Tells the cost center of a line: its owner's of that day, or its receiver's at month end."""
+
+    def __init__(self, inputs: Inputs, axis: Axis) -> None:
+        self._owners = [owner.cost_center for owner in inputs.owners]
+        self._holders = inputs.holders(axis)
+        self._of_receiver: Mapping[str, str] = inputs.cost_centers if axis is Axis.TEAM else {}
+        self._by_team = axis is Axis.TEAM
+
+    def of(self, basis: Basis, source: int) -> str:
+        if not self._by_team:
+            return basis.receiver
+        if source >= 0 and not basis.hops:
+            return self._owners[source]
+        if source >= 0 and self._holders[source] == basis.receiver:
+            return self._owners[source]
+        return self._of_receiver.get(basis.receiver, basis.receiver)
+
+
+def _write_bases(run: int, allocation: AxisAllocation, ids: Sequence[int]) -> None:
+    with connection.cursor() as cursor, cursor.copy(_copy("basis", _BASIS_COLUMNS)) as copy:
+        for id, basis in zip(ids, allocation.bases, strict=False):
+            copy.write_row(
+                (
+                    id,
+                    run,
+                    allocation.axis.value,
+                    basis.receiver,
+                    basis.kind,
+                    basis.rule,
+                    basis.method,
+                    basis.driver,
+                    basis.measure,
+                    basis.driver_value,
+                    basis.driver_total,
+                    _share(basis),
+                    f"{basis.share.numerator}/{basis.share.denominator}",
+                    canonical_json([_hop(hop) for hop in basis.hops]).decode(),
+                )
+            )
+
+
+def _share(basis: Basis) -> str:
+    return as_share(round(basis.share * _SHARE_SCALE))
+
+
+def as_share(units: int) -> str:
+    """Write whole numbers of 1e-18 as a decimal."""
+    whole, rest = divmod(units, _SHARE_SCALE)
+    return f"{whole}.{rest:018d}"
+
+
+def _hop(hop: Hop) -> dict[str, Any]:
+    fields: dict[str, Any] = hop._asdict()
+    for name in ("value", "total"):
+        fields[name] = f"{fields[name]:f}" if isinstance(fields[name], Decimal) else fields[name]
+    return fields | {"share": f"{hop.share.numerator}/{hop.share.denominator}"}
+
+
+def _copy(table: str, columns: str) -> str:
+    schema = connection.ops.quote_name(connection.schema_name)
+    return f"COPY {schema}.allocation_{table} ({columns}) FROM STDIN"
+
+
+def _reserve(table: str, count: int) -> list[int]:
+    """Take `count` ids of a table's sequence, ascending."""
+    name = f"{connection.ops.quote_name(connection.schema_name)}.{table}"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [name, count],
+        )
+        return sorted(id for (id,) in cursor.fetchall())
+
+
+def _escaped(text: str) -> str:
+    """Escape a text for COPY's text format."""
+    escapes: Iterable[tuple[str, str]] = (
+        ("\\", "\\\\"),
+        ("\t", "\\t"),
+        ("\n", "\\n"),
+        ("\r", "\\r"),
+    )
+    for plain, written in escapes:
+        text = text.replace(plain, written)
+    return text

@@ -1,0 +1,34 @@
+"""Shows rules, drivers and runs to the tenant's administrators, read-only."""
+
+from __future__ import annotations
+
+from apps.allocation.models import AllocationRule, Driver, Run
+from apps.core.admin import ReadOnlyAdmin, admin, tenant_site
+
+
+@admin.register(AllocationRule, site=tenant_site)
+class AllocationRuleAdmin(ReadOnlyAdmin):
+    """Every version of every rule."""
+
+    list_display = ["code", "version", "axis", "level", "method", "driver", "valid_from"]
+    list_filter = ["axis", "method"]
+    search_fields = ["code", "name"]
+    ordering = ["code", "-version"]
+
+
+@admin.register(Driver, site=tenant_site)
+class DriverAdmin(ReadOnlyAdmin):
+    """Every entered driver value."""
+
+    list_display = ["code", "axis", "month", "receiver", "value", "revision", "created_by"]
+    list_filter = ["axis", "code"]
+    ordering = ["-month", "code", "receiver", "-revision"]
+
+
+@admin.register(Run, site=tenant_site)
+class RunAdmin(ReadOnlyAdmin):
+    """Every run with its hashes."""
+
+    list_display = ["month", "public_id", "state", "currency", "effective", "created_at"]
+    list_filter = ["state"]
+    ordering = ["-id"]
