@@ -56,16 +56,44 @@ def provision_tenant(
     :raises TenantExists: when the slug or its host is taken.
     :raises PersonNotValid: when the admin's address is none; nothing was made then.
     """
-    draft = tenants.TenantDraft(slug, name, base_currency, timezone, locale)
-    accounts.check_address(admin_email)
-    host = f"{slug}.{settings.TENANT_BASE_DOMAIN}"
+    draft = draft_of(
+        slug=slug,
+        name=name,
+        base_currency=base_currency,
+        timezone=timezone,
+        locale=locale,
+        admin_email=admin_email,
+    )
+    host = host_of(slug)
     with schema_context(settings.PUBLIC_SCHEMA_NAME):
         tenant = tenants.register(actor=actor, draft=draft, host=host, now=now)
         first, last = _horizon(tenant, now)
         _make_schema(tenant, first=first, last=last)
         password = secrets.token_urlsafe(15)
-        _seed(tenant, actor=actor, admin=(admin_email, password), months=(first, last), now=now)
-    return ProvisionedTenant(tenant.schema, tenant.slug, admin_email.strip().lower(), password)
+        _seed(
+            tenant,
+            actor=actor,
+            admin=(draft.contact_email, password),
+            months=(first, last),
+            now=now,
+        )
+    return ProvisionedTenant(tenant.schema, tenant.slug, draft.contact_email, password)
+
+
+def draft_of(
+    *, slug: str, name: str, base_currency: str, timezone: str, locale: str, admin_email: str
+) -> tenants.TenantDraft:
+    """Return the draft of a tenant, its e-mail address checked.
+
+    :raises PersonNotValid: when the address is none.
+    """
+    address = accounts.check_address(admin_email, field="admin_email")
+    return tenants.TenantDraft(slug, name.strip(), base_currency, timezone, locale, address)
+
+
+def host_of(slug: str) -> str:
+    """Return the host on which a new tenant answers."""
+    return f"{slug}.{settings.TENANT_BASE_DOMAIN}"
 
 
 def _horizon(tenant: TenantFacts, now: datetime) -> tuple[Month, Month]:
@@ -87,8 +115,8 @@ def _make_schema(tenant: TenantFacts, *, first: Month, last: Month) -> None:
         )
         with schema_context(tenant.schema):
             for app in ("usage", "costs"):
-                if services := _built(app):
-                    services.ensure_partitions(first=first, last=last)
+                if ensure_partitions := _built(app, "ensure_partitions"):
+                    ensure_partitions(first=first, last=last)
 
 
 def _seed(
@@ -102,8 +130,8 @@ def _seed(
     email, password = admin
     with transaction.atomic():
         with schema_context(tenant.schema):
-            if periods := _built("periods"):
-                periods.open_calendar(first=months[0], last=months[1])
+            if open_calendar := _built("periods", "open_calendar"):
+                open_calendar(first=months[0], last=months[1])
             accounts.found_owner(
                 actor=actor, email=email, name="", password=password, is_operator=False, now=now
             )
@@ -118,9 +146,9 @@ def _seed(
         tenants.activate(actor=actor, slug=tenant.slug, now=now)
 
 
-def _built(app: str) -> Any:
-    """During construction only: the services of an app, None while they are not there yet."""
+def _built(app: str, name: str) -> Any:
+    """During construction only: a service of an app, None while it is not there yet."""
     try:
-        return import_module(f"apps.{app}.services")
+        return getattr(import_module(f"apps.{app}.services"), name, None)
     except ImportError:
         return None

@@ -7,11 +7,18 @@ from datetime import datetime
 from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
-from django_tenants.utils import get_public_schema_name, get_tenant_model, schema_context
+from django_tenants.utils import get_public_schema_name, schema_context
+
+from apps.accounts import selectors as accounts
+from apps.accounts.services import LinkPurpose
+from apps.accounts.tasks import mail_password_link
+from apps.tenants import selectors as tenants
+from apps.tenants import services as tenant_services
+from finops_platform.provisioning import provision_tenant
 
 
 @shared_task
-def clear_expired_sessions() -> int:
+def clear_sessions_everywhere() -> int:
     """Delete sessions that ended, in every schema; return how many. Twice gives the same."""
     now = timezone.now()
     return sum(_clear_sessions(schema=schema, now=now) for schema in _schemas())
@@ -19,11 +26,40 @@ def clear_expired_sessions() -> int:
 
 def _schemas() -> list[str]:
     public = get_public_schema_name()
-    tenants = get_tenant_model().objects.exclude(schema_name=public).order_by("schema_name")
-    return [public, *tenants.values_list("schema_name", flat=True)]
+    return [public, *(tenant.schema for tenant in tenants.every() if tenant.has_schema)]
 
 
 def _clear_sessions(*, schema: str, now: datetime) -> int:
     with schema_context(schema):
         deleted, _ = Session.objects.filter(expire_date__lt=now).delete()
     return deleted
+
+
+@shared_task(queue="provision")
+def provision_registered_tenant(*, slug: str, operator: str) -> None:
+    """Finish the provisioning of a registered tenant and mail its first owner an invitation.
+
+    Runs where the owner's role is known. What breaks it off is kept for the operator's page, from
+    where it can be started again; a second run of a finished one does nothing.
+    """
+    tenant = tenants.fresh(slug=slug)
+    if tenant.status is not tenants.TenantStatus.PROVISIONING:
+        return
+    draft = tenants.draft(slug=slug)
+    try:
+        done = provision_tenant(
+            actor=accounts.actor_of_person(operator),
+            slug=draft.slug,
+            name=draft.name,
+            base_currency=draft.currency,
+            timezone=draft.timezone,
+            locale=draft.locale,
+            admin_email=draft.contact_email,
+            now=timezone.now(),
+        )
+    except Exception as error:
+        tenant_services.note_failure(slug=slug, reason=f"{type(error).__name__}: {error}")
+        raise
+    mail_password_link.delay(
+        schema=done.schema, email=done.admin_email, purpose=LinkPurpose.INVITE.value
+    )

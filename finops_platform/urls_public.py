@@ -1,7 +1,18 @@
-"""URLs of the bare host: the operator's site, and the shared API for keys."""
+"""URLs of the bare host: the operator's site. The API for keys goes through `urls_tenant`."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from apps.core.admin import operator_site
+
+handler400 = "apps.core.web.errors.bad_request"
+handler403 = "apps.core.web.errors.forbidden"
+handler404 = "apps.core.web.errors.not_found"
+handler500 = "apps.core.web.errors.server_error"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("finops_platform.operator.urls")),
+    path("", include("apps.accounts.web.sign_in_urls")),
+    path("admin/", operator_site.urls),
+]

@@ -124,6 +124,14 @@ def person_by_email(email: str) -> Person:
     return _only(User.objects.filter(email=email.strip().lower()))
 
 
+def person_by_id(public_id: UUID) -> Person:
+    """Return a person by public id.
+
+    :raises PersonMissing: when there is none.
+    """
+    return _only(User.objects.filter(public_id=public_id))
+
+
 def actor_of_person(email: str) -> Actor:
     """Return the actor of an active person, for commands that act as one and say so.
 
@@ -152,11 +160,6 @@ def api_keys(*, actor: Actor) -> list[KeyFacts]:
     if not actor.may(Scope.ADMIN):
         rows = rows.filter(user_id=actor.user_id) if actor.is_person else rows.none()
     return [key_facts(row) for row in rows]
-
-
-def grantable(actor: Actor) -> list[Scope]:
-    """Return the scopes that the actor can put on a key of its own."""
-    return [scope for scope in Scope if actor.may(scope)]
 
 
 def person_of(user: User) -> Person:

@@ -12,8 +12,9 @@ from django.db import connection
 from apps.audit.domain import chain
 from apps.audit.domain.chain import Fault, Head
 from apps.audit.models import AuditHead, AuditRecord
+from apps.core.domain.errors import Invalid
 
-__all__ = ["Entry", "Fault", "Head", "faults", "head", "history", "page"]
+__all__ = ["Entry", "Fault", "Head", "contradictions", "faults", "head", "history", "page"]
 
 _BATCH: Final = 2000
 
@@ -68,6 +69,23 @@ def faults() -> list[Fault]:
     """
     end = head()
     return list(chain.faults(_links(end.sequence), end))
+
+
+def contradictions(witness: str) -> list[Fault]:
+    """Return what in the chain contradicts a head noted elsewhere as `SEQUENCE:HASH`.
+
+    It finds what the chain alone cannot: that everything since was written anew by the owner of
+    the tables. An empty witness contradicts nothing.
+    """
+    if not witness:
+        return []
+    number, _, noted = witness.partition(":")
+    if not number.isdigit() or len(noted) != 64:
+        raise Invalid("Write the witness as SEQUENCE:HASH, as in the log.", code="witness")
+    stored = AuditRecord.objects.filter(pk=int(number)).values_list("hash", flat=True).first()
+    if stored == noted:
+        return []
+    return [Fault(int(number), "changed", "Its hash is not the one that was noted elsewhere.")]
 
 
 _LINKS: Final = """

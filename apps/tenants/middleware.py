@@ -8,7 +8,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from apps.core.api.errors import refusal_response
 from apps.core.domain.errors import Missing, Refusal
@@ -67,5 +67,10 @@ def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """Answer a refusal as problem+json to programs and as a page to people."""
     if is_machine_path(request.path):
         return refusal_response(refusal)
-    status = 404 if isinstance(refusal, Missing) else 403
-    return render(request, "tenants/refused.html", {"message": refusal.message}, status=status)
+    status, title = (
+        (404, "Nobody lives here")
+        if isinstance(refusal, Missing)
+        else (403, "This organization is closed for now")
+    )
+    context = {"title": title, "message": refusal.message, "code": refusal.code, "status": status}
+    return HttpResponse(render_to_string("tenants/refused.html", context), status=status)

@@ -36,7 +36,10 @@ class Tenant(TenantMixin):
     brand_color = models.CharField(max_length=7, default="#066fd1")
     created_at = models.DateTimeField()
     suspended_at = models.DateTimeField(null=True)
-    suspended_reason = models.CharField(max_length=500, blank=True)
+    status_reason = models.CharField(
+        max_length=500, blank=True, help_text="why it is suspended, or what broke provisioning off"
+    )
+    contact_email = models.EmailField(max_length=254, help_text="the first owner; told of changes")
 
     class Meta:
         constraints = [
@@ -76,6 +79,7 @@ class Tenant(TenantMixin):
             base_currency=draft.currency,
             timezone=draft.timezone,
             locale=draft.locale,
+            contact_email=draft.contact_email,
             created_at=now,
         )
         tenant.save(force_insert=True)
@@ -86,23 +90,23 @@ class Tenant(TenantMixin):
         roster.forget()
         transaction.on_commit(roster.forget)
 
-    def is_of(self, draft: TenantDraft) -> bool:
-        """Tell whether the row was made of the same draft."""
-        made_of = (self.slug, self.name, self.base_currency, self.timezone, self.locale)
-        return made_of == (
-            draft.slug,
-            draft.name.strip(),
-            draft.currency,
-            draft.timezone,
-            draft.locale,
+    def draft(self) -> TenantDraft:
+        """Return what the row was made of."""
+        return TenantDraft(
+            slug=self.slug,
+            name=self.name,
+            currency=self.base_currency,
+            timezone=self.timezone,
+            locale=self.locale,
+            contact_email=self.contact_email,
         )
 
     def switch(self, to: TenantStatus, *, reason: str, now: datetime) -> None:
         """Serve it, suspend it or resume it."""
         self.status = to.value
         self.suspended_at = now if to is TenantStatus.SUSPENDED else None
-        self.suspended_reason = reason
-        self.save(update_fields=["status", "suspended_at", "suspended_reason"])
+        self.status_reason = reason
+        self.save(update_fields=["status", "suspended_at", "status_reason"])
 
     def facts(self) -> TenantFacts:
         """Return what others may know of it."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
+from django.conf import settings
 from django.db import connection
 from django_tenants.utils import get_public_schema_name
 
 from apps.core.domain.errors import Forbidden, Missing
 from apps.tenants import roster
 from apps.tenants.domain.facts import TenantFacts, TenantStatus
-from apps.tenants.domain.names import slug_problem
+from apps.tenants.domain.names import TenantDraft, slug_problem
 from apps.tenants.models import Domain, Tenant
 
 __all__ = [
@@ -17,12 +20,16 @@ __all__ = [
     "TenantStatus",
     "TenantSuspended",
     "active",
+    "base_url",
     "by_slug",
     "current",
     "domains",
+    "draft",
     "every",
+    "fresh",
     "on_public",
     "serving",
+    "status_reason",
     "suspended",
 ]
 
@@ -85,6 +92,33 @@ def every() -> list[TenantFacts]:
     return [tenant.facts() for tenant in Tenant.objects.order_by("slug")]
 
 
+def fresh(*, slug: str) -> TenantFacts:
+    """Return a tenant as it is this moment, read from the database.
+
+    :raises NoTenant: when there is none.
+    """
+    facts = _facts(slug=slug)
+    if facts is None:
+        raise NoTenant(f"There is no tenant {slug!r}.")
+    return facts
+
+
+def status_reason(*, slug: str) -> str:
+    """Return why a tenant is suspended or what broke its provisioning off; empty otherwise."""
+    return Tenant.objects.filter(slug=slug).values_list("status_reason", flat=True).first() or ""
+
+
+def draft(*, slug: str) -> TenantDraft:
+    """Return what a tenant was made of, to finish a provisioning.
+
+    :raises NoTenant: when there is none.
+    """
+    row = Tenant.objects.filter(slug=slug).first()
+    if row is None:
+        raise NoTenant(f"There is no tenant {slug!r}.")
+    return row.draft()
+
+
 def domains(*, slug: str) -> list[str]:
     """Return the host names of a tenant, the primary one first."""
     rows = Domain.objects.filter(tenant__slug=slug).order_by("-is_primary", "domain")
@@ -101,6 +135,19 @@ def suspended(tenant: TenantFacts) -> TenantSuspended:
         "This organization is suspended. Nothing is lost; the operator of the platform can resume "
         "it."
     )
+
+
+def base_url(*, slug: str) -> str:
+    """Return where people reach a tenant: its primary host, scheme and port as in PUBLIC_URL.
+
+    :raises NoTenant: when it has no host.
+    """
+    hosts = domains(slug=slug)
+    if not hosts:
+        raise NoTenant(f"The tenant {slug!r} has no host.")
+    public = urlsplit(settings.PUBLIC_URL)
+    port = f":{public.port}" if public.port else ""
+    return f"{public.scheme}://{hosts[0]}{port}"
 
 
 def _facts(**condition: str) -> TenantFacts | None:

@@ -134,6 +134,29 @@ def add_domain(*, actor: Actor, slug: str, host: str, primary: bool, now: dateti
     )
 
 
+@transaction.atomic
+def restart(*, actor: Actor, slug: str, now: datetime) -> TenantFacts:
+    """Note that a provisioning that broke off is started again.
+
+    :raises NoTenant: when there is no such tenant.
+    :raises Conflict: when it is not provisioning.
+    """
+    actor.require(Scope.ADMIN)
+    return _switch(
+        actor=actor,
+        slug=slug,
+        step=(TenantStatus.PROVISIONING, TenantStatus.PROVISIONING, "restarted"),
+        reason="",
+        now=now,
+    )
+
+
+def note_failure(*, slug: str, reason: str) -> None:
+    """Keep what broke a provisioning off, for the operator to see; it can be started again."""
+    provisioning = Tenant.objects.filter(slug=slug, status=TenantStatus.PROVISIONING.value)
+    provisioning.update(status_reason=reason[:500])
+
+
 def _switch(
     *,
     actor: Actor,
@@ -167,7 +190,7 @@ def _inserted(draft: TenantDraft, *, now: datetime) -> Tenant:
 
 
 def _resumable(begun: Tenant, draft: TenantDraft) -> TenantFacts:
-    if begun.status != TenantStatus.PROVISIONING.value or not begun.is_of(draft):
+    if begun.status != TenantStatus.PROVISIONING.value or begun.draft() != draft:
         raise TenantExists(f"The slug {draft.slug!r} is taken.")
     return begun.facts()
 

@@ -2,8 +2,10 @@
 
 from apps.accounts.services.keys import IssuedKey, KeyRequest, issue_key, revoke_key
 from apps.accounts.services.passwords import (
+    LinkNotValid,
     PasswordRefused,
     change_password,
+    issue_invitation,
     password_link,
     set_password,
 )
@@ -11,29 +13,35 @@ from apps.accounts.services.people import (
     LastOwner,
     PersonExists,
     PersonNotValid,
-    change_role,
+    change_access,
+    change_person,
     check_address,
     deactivate,
     found_owner,
     invite,
     reactivate,
-    set_teams,
 )
 from apps.accounts.services.sign_in import note_sign_in, note_sign_out
+from apps.accounts.tokens import LinkPurpose, PasswordLink
 
 __all__ = [
     "IssuedKey",
     "KeyRequest",
     "LastOwner",
+    "LinkNotValid",
+    "LinkPurpose",
+    "PasswordLink",
     "PasswordRefused",
     "PersonExists",
     "PersonNotValid",
+    "change_access",
     "change_password",
-    "change_role",
+    "change_person",
     "check_address",
     "deactivate",
     "found_owner",
     "invite",
+    "issue_invitation",
     "issue_key",
     "note_sign_in",
     "note_sign_out",
@@ -41,5 +49,4 @@ __all__ = [
     "reactivate",
     "revoke_key",
     "set_password",
-    "set_teams",
 ]

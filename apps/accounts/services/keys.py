@@ -110,7 +110,7 @@ def revoke_key(*, actor: Actor, key: UUID, now: datetime) -> KeyFacts:
 
 
 def _check_issuer(actor: Actor) -> None:
-    if actor.may(Scope.ADMIN) or (actor.kind == "user" and actor.is_person):
+    if actor.may(Scope.ADMIN) or (actor.kind in ("user", "shell") and actor.is_person):
         return
     raise Forbidden(
         "Keys are issued and revoked by a signed-in person, or with the scope admin.",

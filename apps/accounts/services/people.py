@@ -75,44 +75,68 @@ def invite(
 
 
 @transaction.atomic
-def change_role(*, actor: Actor, person: UUID, role: Role, now: datetime) -> Person:
-    """Give a person another role; sessions and keys follow at once.
+def change_access(
+    *, actor: Actor, person: UUID, role: Role, teams: Iterable[str], now: datetime
+) -> Person:
+    """Give a person a role and the teams whose spend they see; sessions and keys follow at once.
 
     :raises Forbidden: when the actor is no owner.
     :raises PersonMissing: when there is no such person.
+    :raises PersonNotValid: when a team code is none.
     :raises LastOwner: when nobody would be left who can grant roles.
     """
     actor.require(Scope.ADMIN)
+    codes = _team_codes(teams)
     user = _locked(person)
-    before = user.role
-    if before == role.value:
+    before = {"role": user.role, "teams": _teams_of(user)}
+    after = {"role": role.value, "teams": codes}
+    if before == after:
         return person_of(user)
-    _keep_an_owner(user)
-    user.role = role.value
-    user.save(update_fields=["role"])
+    if user.role != role.value:
+        _keep_an_owner(user)
+        user.role = role.value
+        user.save(update_fields=["role"])
+    user.memberships.exclude(team__in=codes).delete()
+    TeamMembership.objects.bulk_create(
+        [TeamMembership(user=user, team=code) for code in codes if code not in before["teams"]]
+    )
     keyring.forget_on_commit()
-    _record(actor, "person.role_changed", user, {"from": before, "to": role.value}, now)
+    _record(actor, "person.access_changed", user, {"from": before, "to": after}, now)
     return person_of(user)
 
 
 @transaction.atomic
-def set_teams(*, actor: Actor, person: UUID, teams: Iterable[str], now: datetime) -> Person:
-    """Replace the teams whose spend a person sees.
+def change_person(
+    *,
+    actor: Actor,
+    person: UUID,
+    role: Role | None,
+    teams: Iterable[str] | None,
+    active: bool | None,
+    now: datetime,
+) -> Person:
+    """Change what is given of a person, None leaves it; all or nothing.
 
     :raises Forbidden: when the actor is no owner.
     :raises PersonMissing: when there is no such person.
+    :raises PersonNotValid: when a team code is none.
+    :raises LastOwner: when nobody would be left who can grant roles.
     """
     actor.require(Scope.ADMIN)
     user = _locked(person)
-    codes = _team_codes(teams)
-    before = sorted(user.memberships.values_list("team", flat=True))
-    if before == codes:
-        return person_of(user)
-    user.memberships.all().delete()
-    TeamMembership.objects.bulk_create(TeamMembership(user=user, team=code) for code in codes)
-    keyring.forget_on_commit()
-    _record(actor, "person.teams_changed", user, {"from": before, "to": codes}, now)
-    return person_of(user)
+    changed = person_of(user)
+    if role is not None or teams is not None:
+        changed = change_access(
+            actor=actor,
+            person=person,
+            role=role or Role(user.role),
+            teams=changed.teams if teams is None else teams,
+            now=now,
+        )
+    if active is not None:
+        switch = reactivate if active else deactivate
+        changed = switch(actor=actor, person=person, now=now)
+    return changed
 
 
 @transaction.atomic
@@ -165,8 +189,8 @@ def _inserted(*, email: str, name: str, role: Role, is_staff: bool, now: datetim
     return User.invited(email=address, name=name.strip(), role=role, is_staff=is_staff, now=now)
 
 
-def check_address(email: str) -> str:
-    """Return an e-mail address as it is stored.
+def check_address(email: str, *, field: str = "email") -> str:
+    """Return an e-mail address as it is stored; a refusal names the given field.
 
     :raises PersonNotValid: when the text is none.
     """
@@ -174,9 +198,9 @@ def check_address(email: str) -> str:
     try:
         validate_email(address)
     except ValidationError:
-        raise _wrong("email", "Write an e-mail address, such as ada@example.com.") from None
+        raise _wrong(field, "Write an e-mail address, such as ada@example.com.") from None
     if len(address) > 254:
-        raise _wrong("email", "Use at most 254 characters.")
+        raise _wrong(field, "Use at most 254 characters.")
     return address
 
 
@@ -185,6 +209,10 @@ def _team_codes(teams: Iterable[str]) -> list[str]:
     if len(codes) > MAX_TEAMS or any(len(code) > 64 or "\x00" in code for code in codes):
         raise _wrong("teams", f"Give up to {MAX_TEAMS} team codes of up to 64 characters.")
     return codes
+
+
+def _teams_of(user: User) -> list[str]:
+    return sorted(user.memberships.values_list("team", flat=True))
 
 
 def _wrong(field: str, message: str) -> PersonNotValid:

@@ -37,3 +37,8 @@ class TenantFacts:
     def is_active(self) -> bool:
         """Tell whether the tenant is served."""
         return self.status is TenantStatus.ACTIVE
+
+    @property
+    def has_schema(self) -> bool:
+        """Tell whether the schema is complete, served or not."""
+        return self.status is not TenantStatus.PROVISIONING

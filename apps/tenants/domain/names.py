@@ -63,6 +63,7 @@ class TenantDraft:
     currency: str
     timezone: str
     locale: str
+    contact_email: str
 
     @property
     def schema(self) -> str:

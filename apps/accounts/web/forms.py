@@ -1,0 +1,187 @@
+"""Forms of the pages about people, passwords and keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+
+from apps.accounts.domain.keys import KeyKind
+from apps.accounts.services import KeyRequest
+from apps.core.domain.access import Actor, Role, Scope
+from apps.core.domain.errors import Refusal
+
+ROLE_WORDS = {
+    Role.OWNER: "Owner: everything but deciding own requests",
+    Role.FINANCE: "Finance: money, close, prices",
+    Role.APPROVER: "Approver: decides on requests",
+    Role.ANALYST: "Analyst: reads everything",
+    Role.MEMBER: "Member: own teams, requests and keys",
+}
+_ROLES = [(role.value, words) for role, words in ROLE_WORDS.items()]
+_PERSONAL = (KeyKind.PERSONAL.value, "Personal: acts as you")
+_SERVICE = (KeyKind.SERVICE.value, "Service: acts for a program, outlives its maker")
+_NEW = {"autocomplete": "new-password"}
+
+
+def show_refusal(form: forms.Form, refusal: Refusal) -> None:
+    """Put a service's refusal beside the fields that it names, else above the form."""
+    for wrong in refusal.errors:
+        name = wrong.field if wrong.field in form.fields else None
+        form.add_error(name, wrong.message)
+    if not refusal.errors:
+        form.add_error(None, refusal.message)
+
+
+class SignInForm(forms.Form):
+    """E-mail address and password."""
+
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
+    )
+    password = forms.CharField(
+        max_length=1000,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class AskForLinkForm(forms.Form):
+    """The address to which a link to set a password is sent."""
+
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
+    )
+
+
+class NewPasswordForm(forms.Form):
+    """A new password, twice."""
+
+    new_password = forms.CharField(
+        max_length=1000,
+        strip=False,
+        widget=forms.PasswordInput(attrs=_NEW),
+        help_text="At least 12 characters; a sentence is easier to keep than a riddle.",
+    )
+    again = forms.CharField(
+        label="The same again", max_length=1000, strip=False, widget=forms.PasswordInput(attrs=_NEW)
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        first, second = cleaned.get("new_password"), cleaned.get("again")
+        if first and second and first != second:
+            self.add_error("again", "This differs from the password above; type it again.")
+        return cleaned
+
+
+class ChangePasswordForm(NewPasswordForm):
+    """The present password and a new one."""
+
+    old_password = forms.CharField(
+        label="Present password",
+        max_length=1000,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    field_order = ["old_password", "new_password", "again"]
+
+
+class AccessForm(forms.Form):
+    """A person's role and teams."""
+
+    role = forms.ChoiceField(choices=_ROLES, initial=Role.MEMBER.value)
+    teams = forms.CharField(
+        required=False,
+        max_length=7000,
+        help_text="Team codes, separated by commas. A member sees the spend of these teams only.",
+    )
+
+    def to_role(self) -> Role:
+        """Return the chosen role."""
+        return Role(self.cleaned_data["role"])
+
+    def to_teams(self) -> list[str]:
+        """Return the team codes."""
+        return [code.strip() for code in self.cleaned_data["teams"].split(",") if code.strip()]
+
+
+class InviteForm(AccessForm):
+    """A new person."""
+
+    email = forms.EmailField(label="E-mail address", max_length=254)
+    name = forms.CharField(required=False, max_length=120)
+    field_order = ["email", "name", "role", "teams"]
+
+
+class KeyForm(forms.Form):
+    """A new API key; offers only what its maker may grant."""
+
+    name = forms.CharField(
+        max_length=120, help_text="Where the key will be used, such as gateway-eu production."
+    )
+    kind = forms.ChoiceField(choices=[_PERSONAL])
+    scopes = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Choose as little as the program needs.",
+    )
+    bound_tags = forms.CharField(
+        required=False,
+        label="Bound tags",
+        max_length=4000,
+        help_text="Such as team=search, environment=production. Events without these tags get "
+        "them; events with other values are refused, and reads are limited alike.",
+    )
+    expires_on = forms.DateField(
+        required=False,
+        label="Expires after",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="The last day (UTC) on which the key works. Empty: until it is revoked.",
+    )
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        grantable = [scope for scope in Scope if actor.may(scope)]
+        self._choices_of("scopes").choices = [(scope.value, scope.value) for scope in grantable]
+        if actor.may(Scope.ADMIN):
+            service = (KeyKind.SERVICE.value, "Service: acts for a program, outlives its maker")
+            self._choices_of("kind").choices = [
+                service,
+                (KeyKind.PERSONAL.value, "Personal: acts as you"),
+            ]
+            self.fields["kind"].initial = KeyKind.SERVICE.value
+
+    def clean_bound_tags(self) -> dict[str, str]:
+        """Read `key=value, key=value`."""
+        tags: dict[str, str] = {}
+        for part in filter(
+            None, (part.strip() for part in self.cleaned_data["bound_tags"].split(","))
+        ):
+            key, separator, value = (piece.strip() for piece in part.partition("="))
+            if not separator or not key or not value:
+                raise forms.ValidationError(f"Write {part!r} as key=value.")
+            tags[key] = value
+        return tags
+
+    def to_request(self) -> KeyRequest:
+        """Return what the service is asked for."""
+        cleaned = self.cleaned_data
+        last_day = cleaned["expires_on"]
+        ends = datetime.combine(last_day + timedelta(days=1), time(), UTC) if last_day else None
+        return KeyRequest(
+            kind=KeyKind(cleaned["kind"]),
+            name=cleaned["name"],
+            scopes=frozenset(Scope(scope) for scope in cleaned["scopes"]),
+            bound_tags=cleaned["bound_tags"],
+            expires_at=ends,
+        )
+
+    def _choices_of(self, name: str) -> forms.ChoiceField:
+        found = self.fields[name]
+        assert isinstance(found, forms.ChoiceField)
+        return found

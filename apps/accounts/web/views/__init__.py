@@ -1,0 +1,1 @@
+"""Pages about people: signing in, passwords, one's profile, everybody's access, keys."""

@@ -1,0 +1,47 @@
+"""Verifies audit chains: `manage.py verify_audit acme`, or `--all` with the operator's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+from django_tenants.utils import schema_context
+
+from apps.audit import selectors as audit
+from apps.core.command import PlatformCommand
+from apps.tenants import selectors as tenants
+
+
+class Command(PlatformCommand):
+    help = "Read the audit chain and name every changed, removed or reordered record."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("slug", nargs="?", help="a tenant, or 'public' for the operator's chain")
+        which.add_argument("--all", action="store_true", help="the operator's and every tenant's")
+        parser.add_argument("--witness", help="a head from the log to look for: SEQUENCE:HASH")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        broken = sum(not self._holds(schema, options["witness"]) for schema in _schemas(options))
+        if broken:
+            raise CommandError(f"{broken} chain{'s' if broken > 1 else ''} broken.")
+
+    def _holds(self, schema: str, witness: str | None) -> bool:
+        with schema_context(schema):
+            found = [*audit.faults(), *audit.contradictions(witness or "")]
+            head = audit.head()
+        for fault in found:
+            self.stderr.write(f"{schema}: record {fault.sequence} {fault.kind}: {fault.message}")
+        if not found:
+            self.stdout.write(f"{schema}: {head.sequence} records intact, head {head.hash}")
+        return not found
+
+
+def _schemas(options: dict[str, Any]) -> list[str]:
+    public: str = settings.PUBLIC_SCHEMA_NAME
+    if options["all"]:
+        return [public, *(tenant.schema for tenant in tenants.every() if tenant.has_schema)]
+    if options["slug"] == public:
+        return [public]
+    return [tenants.by_slug(slug=options["slug"]).schema]
