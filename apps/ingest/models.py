@@ -1,0 +1,90 @@
+"""What came through the doors: batches with their receipts, and imports of files."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+
+class IngestBatch(models.Model):
+    """One request or one part of a file, and what became of its items; append-only."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    received_at = models.DateTimeField()
+    received_from = models.CharField(max_length=254, help_text="label of the actor")
+    accepted = models.IntegerField(help_text="events stored")
+    duplicates = models.IntegerField(help_text="items that were stored before")
+    conflicts = models.IntegerField(help_text="items whose id is stored with another payload")
+    rejected = models.IntegerField(help_text="items that could not be taken")
+    unpriced = models.IntegerField(help_text="events stored without a price for some meter")
+    errors = models.JSONField(help_text="the first 1,000 conflicts and rejections")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(accepted__gte=0, duplicates__gte=0, conflicts__gte=0, rejected__gte=0)
+                & Q(unpriced__gte=0, unpriced__lte=models.F("accepted")),
+                name="ingest_ingestbatch_counts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id}"
+
+
+class Import(models.Model):
+    """A file of events: where it lies, how far its rows have come, and what was wrong."""
+
+    class State(models.TextChoices):
+        """How far an import has come."""
+
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=254, help_text="file name as uploaded")
+    form = models.CharField(max_length=8, help_text="csv, jsonl or parquet")
+    source = models.CharField(max_length=200, blank=True, help_text="source of rows that name none")
+    storage_key = models.CharField(max_length=300, help_text="where the stored file lies")
+    size = models.BigIntegerField(help_text="bytes")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
+    bound_tags = models.JSONField(default=dict, help_text="of the key that brought it")
+    rows_done = models.BigIntegerField(default=0, help_text="rows read so far")
+    accepted = models.BigIntegerField(default=0, help_text="events stored")
+    duplicates = models.BigIntegerField(default=0, help_text="rows that were stored before")
+    conflicts = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    unpriced = models.BigIntegerField(default=0)
+    errors = models.JSONField(default=list, help_text="the first 1,000 bad rows")
+    message = models.TextField(blank=True, help_text="why it failed")
+    created_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["queued", "running", "done", "failed"]),
+                name="ingest_import_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(form__in=["csv", "jsonl", "parquet"]), name="ingest_import_form_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(size__gte=0, rows_done__gte=0), name="ingest_import_counts"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["done", "failed"], finished_at__isnull=False)
+                | Q(state__in=["queued", "running"], finished_at__isnull=True),
+                name="ingest_import_finished_when_over",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,30 @@
+"""Digest v1: what makes two sendings of one id the same event (rule 1)."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from apps.usage.domain.drafts import Draft, write_exact
+
+VERSION: Final = 1
+SIZE: Final = 16
+
+_canonical: Final = msgspec.json.Encoder(order="deterministic", enc_hook=write_exact)
+
+
+def canonical_v1(draft: Draft) -> bytes:
+    """Return the canonical JSON of a settled draft.
+
+    Fields in alphabetical order, defaults left out, map keys sorted, the time in UTC with
+    microseconds where there are any, decimals in normal form. Nothing of it depends on prices,
+    aliases or bound tags.
+    """
+    return _canonical.encode(draft)
+
+
+def digest_v1(draft: Draft) -> bytes:
+    """Return BLAKE2b-128 of the canonical JSON."""
+    return blake2b(_canonical.encode(draft), digest_size=SIZE).digest()
