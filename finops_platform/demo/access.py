@@ -1,4 +1,4 @@
-"""Keeps the demo's random passwords and keys in one private file, so that a second run shows them."""
+"""Keeps the demo's random passwords and keys in one private file, for later runs to show."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class MonthShape:
         return cls(start, tuple(accumulate(weights, initial=0)))
 
     def moment(self, position: int, whole: int) -> datetime:
-        """Return when the share `position / whole` of the month's work is done, to the microsecond."""
+        """Return when `position / whole` of the month's work is done, to the microsecond."""
         target = position * self.edges[-1]
         hour = bisect_right(self.edges, target // whole) - 1
         inside = target - self.edges[hour] * whole

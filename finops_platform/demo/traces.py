@@ -53,7 +53,7 @@ def azure(name: str) -> Trace:
 
 
 def mooncake() -> Trace:
-    """Return the Mooncake conversation trace (Apache-2.0) with its prefix reuse as cached tokens."""
+    """Return the Mooncake trace (Apache-2.0) with its prefix reuse as cached tokens."""
     requests = tuple(
         Request(
             index=index,
