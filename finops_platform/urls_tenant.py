@@ -14,7 +14,9 @@ handler500 = "apps.core.web.errors.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.accounts.web.urls")),
     path("", include("apps.audit.web.urls")),
+    path("", include("apps.rating.web.urls")),
     path("api/v1/", include("apps.accounts.api.urls")),
     path("api/v1/", include("apps.audit.api.urls")),
+    path("api/v1/", include("apps.rating.api.urls")),
     path("admin/", tenant_site.urls),
 ]

@@ -18,6 +18,7 @@ from apps.rating.selectors.browse import (
     contract_price,
     price_history,
 )
+from apps.rating.selectors.peers import canonical_draft, list_peers
 from apps.rating.selectors.used import UsedPrice, prices
 
 __all__ = [
@@ -31,9 +32,11 @@ __all__ = [
     "VersionFacts",
     "VersionUnknown",
     "browse_prices",
+    "canonical_draft",
     "contract_price",
     "current_version",
     "is_outdated",
+    "list_peers",
     "price_book",
     "price_history",
     "prices",

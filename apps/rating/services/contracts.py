@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,21 +10,16 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from apps.audit import services as audit
-from apps.catalog import selectors as catalog
-from apps.catalog.domain.aliases import provider_named
-from apps.catalog.domain.conditions import canonical_tier
 from apps.core.domain.access import Actor
 from apps.core.domain.errors import Conflict, FieldError, Invalid, Missing
 from apps.rating.domain import contracts
 from apps.rating.domain.contracts import ContractDraft
-from apps.rating.domain.prices import PriceRow
-from apps.rating.domain.selection import covers
 from apps.rating.models import ContractPrice
-from apps.rating.selectors.book import contract_row, latest_knowledge, list_row
+from apps.rating.selectors.book import contract_row, latest_knowledge
+from apps.rating.selectors.peers import canonical_draft, list_peers
 from apps.rating.services.versions import hold_version
 
 _TICK = timedelta(microseconds=1)
-_MOST_PEERS = 500
 
 
 class PriceNotValid(Invalid):
@@ -57,11 +51,12 @@ def record_contract_price(*, draft: ContractDraft, actor: Actor, now: datetime) 
     :raises PriceUnknown: when `replaces` names no price that is believed.
     """
     _refuse(contracts.faults(draft))
-    draft = _canonical(draft)
+    draft = canonical_draft(draft)
     with transaction.atomic():
         known_at = _next_knowledge(now)
         replaced = None if draft.replaces is None else _believed(draft.replaces)
-        slip = contracts.unit_slip(draft, _peers(draft, replaced))
+        known = [] if replaced is None else [contract_row(replaced)]
+        slip = contracts.unit_slip(draft, known + list_peers(draft))
         _refuse([] if slip is None else [slip])
         if replaced is not None:
             _make_room(replaced, draft, known_at, actor)
@@ -136,23 +131,6 @@ def _refuse(faults: Sequence[FieldError]) -> None:
         raise PriceNotValid(faults[0].message, code=code, errors=tuple(faults))
 
 
-def _canonical(draft: ContractDraft) -> ContractDraft:
-    """Return the draft with the names that usage will carry, so that it can ever match."""
-    tier, batch = canonical_tier(draft.conditions.service_tier, draft.conditions.batch)
-    conditions = draft.conditions._replace(service_tier=tier, batch=batch)
-    provider, model = draft.provider.strip().lower(), draft.model
-    listed = catalog.last_known_at()
-    if listed is not None:
-        known = provider_named(catalog.provider_rules(known_at=listed), provider)
-        for code in () if known is None else (known.code, *known.fallbacks):
-            provider = provider if known is None else known.code
-            found = catalog.model_index(provider=code, known_at=listed).find(model)
-            if found is not None and not model.endswith("*"):
-                model = found
-                break
-    return replace(draft, provider=provider, model=model, conditions=conditions)
-
-
 def _next_knowledge(now: datetime) -> datetime:
     """Lock the version in force and return a moment after everything that is known already."""
     version = hold_version()
@@ -167,20 +145,6 @@ def _believed(price: UUID) -> ContractPrice:
     if row is None:
         raise PriceUnknown(f"There is no contract price {price} that is believed now.")
     return row
-
-
-def _peers(draft: ContractDraft, replaced: ContractPrice | None) -> list[PriceRow]:
-    wanted = catalog.PriceFilter(provider=draft.provider, meter=draft.meter, on=draft.valid_from)
-    listed = catalog.last_known_at()
-    rows: list[PriceRow] = [] if replaced is None else [contract_row(replaced)]
-    if listed is None:
-        return rows
-    prices = catalog.browse(wanted=wanted, known_at=listed, after=None, limit=_MOST_PEERS)
-    return rows + [
-        list_row(price)
-        for price in prices
-        if price.conditions == draft.conditions and covers(draft.model, price.model)
-    ]
 
 
 def _make_room(

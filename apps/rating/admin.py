@@ -1,0 +1,52 @@
+"""Shows a tenant's prices to its owners and finance people."""
+
+from __future__ import annotations
+
+from apps.core.admin import ReadOnlyAdmin, admin, tenant_site
+from apps.rating.models import ContractPrice, CurrentVersion, Price, PriceBookVersion
+
+_TERMS = [
+    "provider",
+    "model",
+    "meter",
+    "service_tier",
+    "batch",
+    "context_gt",
+    "amount",
+    "unit_size",
+    "currency",
+    "valid_from",
+    "valid_to",
+]
+
+
+@admin.register(ContractPrice, site=tenant_site)
+class ContractPriceAdmin(ReadOnlyAdmin):
+    """Contract prices in both times."""
+
+    list_display = [*_TERMS, "known_from", "known_to", "created_by"]
+    list_filter = ["provider", "meter"]
+    search_fields = ["provider", "model", "note"]
+
+
+@admin.register(Price, site=tenant_site)
+class PriceAdmin(ReadOnlyAdmin):
+    """Prices that usage was charged by."""
+
+    list_display = [*_TERMS, "kind", "source"]
+    list_filter = ["kind", "provider", "meter"]
+    search_fields = ["provider", "model", "key"]
+
+
+@admin.register(PriceBookVersion, site=tenant_site)
+class PriceBookVersionAdmin(ReadOnlyAdmin):
+    """Versions of the price book."""
+
+    list_display = ["id", "catalog_known_at", "contract_known_at", "adopted_at", "adopted_by"]
+
+
+@admin.register(CurrentVersion, site=tenant_site)
+class CurrentVersionAdmin(ReadOnlyAdmin):
+    """Which version is in force."""
+
+    list_display = ["id", "version"]

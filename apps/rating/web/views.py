@@ -1,0 +1,341 @@
+"""The price pages: what things cost, since when, and by which contract."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.generic import FormView, TemplateView, View
+
+from apps.audit import selectors as audit
+from apps.catalog import selectors as catalog
+from apps.catalog.domain.meters import meter_facts
+from apps.core import presentation
+from apps.core.domain.access import Scope
+from apps.core.domain.errors import Missing, Refusal
+from apps.core.web.exports import list_response
+from apps.core.web.lists import DataList, Empty, Filter, ListState, Paging
+from apps.core.web.page import Action, Crumb, Fact, Page
+from apps.core.web.parts import Entry
+from apps.core.web.views import PageMixin
+from apps.rating import selectors, services
+from apps.rating.tasks import request_adoption
+from apps.rating.web.forms import ContractPriceForm, EndForm, meter_choices, show_refusal
+from apps.rating.web.lists import COLUMNS, history_chart, kind_of, row_of, unit_price_of
+from apps.rating.web.preview import preview_of
+
+PAGE: Final = 50
+MOST_EXPORTED: Final = 10_000
+_HERE: Final = "Prices"
+_READ: Final[dict[str, Scope | None]] = {"GET": Scope.COSTS_READ}
+_WRITE: Final[dict[str, Scope | None]] = {"GET": Scope.PRICES_WRITE, "POST": Scope.PRICES_WRITE}
+
+
+class Prices(PageMixin, TemplateView):
+    """Lists all prices, contract prices before list prices of the same thing."""
+
+    template_name = "rating/prices.html"
+    scopes = _READ
+
+    def page(self) -> Page:
+        version = selectors.current_version()
+        new = Action(label="Add a contract price", url=reverse("rating:new"), icon="plus")
+        return Page(
+            title=_HERE,
+            subtitle="What providers list and what you negotiated. A contract price goes over "
+            "the list price of the same meter under the same conditions.",
+            crumbs=[Crumb(_HERE)],
+            primary=new if self.actor.may(Scope.PRICES_WRITE) else None,
+            facts=[
+                Fact("Price book", f"version {version.version}"),
+                Fact("List prices as of", presentation.moment(version.catalog_known_at)),
+            ],
+        )
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self._state.export:
+            return list_response(self._list(limit=MOST_EXPORTED), filename="prices")
+        return super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            list=self._list(limit=PAGE), outdated=selectors.is_outdated(), **kwargs
+        )
+
+    @property
+    def _state(self) -> ListState:
+        return ListState.of(self.request)
+
+    def _list(self, *, limit: int) -> DataList:
+        state = self._state
+        page = selectors.browse_prices(
+            wanted=_wanted(state),
+            kind=state.get("kind") if state.get("kind") in dict(_KINDS) else "",
+            cursor=state.get("cursor"),
+            limit=limit,
+            now=timezone.now(),
+        )
+        return DataList(
+            key="prices",
+            caption="Prices",
+            columns=COLUMNS,
+            rows=[row_of(price) for price in page.prices],
+            state=state,
+            search="Search models and providers",
+            filters=_filters(),
+            paging=Paging(next_cursor=page.next, previous_cursor=page.previous),
+            exports=("csv", "xlsx"),
+            empty=Empty(
+                title="No prices yet",
+                text="List prices are imported once a day; the operator can run sync_prices.",
+                icon="tag",
+            ),
+        )
+
+
+_KINDS: Final = [("contract", "Contract prices"), ("list", "List prices")]
+
+
+def _filters() -> list[Filter]:
+    return [
+        Filter(key="kind", label="Kind", options=_KINDS),
+        Filter(key="provider", label="Provider", options=list(catalog.provider_names().items())),
+        Filter(key="meter", label="Meter", options=meter_choices()),
+    ]
+
+
+def _wanted(state: ListState) -> catalog.PriceFilter:
+    return catalog.PriceFilter(
+        provider=state.get("provider"),
+        model=state.get("model"),
+        meter=state.get("meter"),
+        text=state.get("q")[:200],
+    )
+
+
+class ModelPrices(PageMixin, TemplateView):
+    """Shows everything known about the prices of one model."""
+
+    template_name = "rating/model.html"
+    scopes = _READ
+
+    def page(self) -> Page:
+        provider, model = self.kwargs["provider"], self.kwargs["model"]
+        facts = catalog.ai_model(provider=provider, code=model)
+        new = reverse("rating:new") + f"?provider={provider}&model={model}"
+        window = facts.context_window
+        return Page(
+            title=facts.name,
+            crumbs=[Crumb(_HERE, reverse("rating:prices")), Crumb(facts.name)],
+            status="deprecated" if facts.deprecated else "",
+            primary=Action(label="Add a contract price", url=new, icon="plus")
+            if self.actor.may(Scope.PRICES_WRITE)
+            else None,
+            facts=[
+                Fact("Provider", facts.provider_name, facts.pricing_url),
+                Fact("Code", facts.code),
+                Fact("Family", facts.family),
+                Fact("Context window", presentation.quantity(window, "tokens")),
+                Fact("Source", facts.source),
+            ],
+        )
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        now = timezone.now()
+        prices = selectors.price_history(
+            provider=self.kwargs["provider"], model=self.kwargs["model"], now=now
+        )
+        shown = DataList(
+            key="model-prices",
+            caption="Prices of this model, past and future",
+            columns=[column for column in COLUMNS if column.key not in {"model", "provider"}],
+            rows=[row_of(price) for price in prices],
+            state=ListState.of(self.request),
+            empty=Empty(title="No price is known", text="Its usage is unpriced until one is."),
+        )
+        contracted = [price for price in prices if price.public_id is not None]
+        entries = [entry for price in contracted for entry in _entries(price)]
+        return super().get_context_data(
+            list=shown,
+            chart=history_chart(prices, now=now),
+            contracts=[row_of(price) for price in contracted],
+            entries=sorted(entries, key=lambda entry: entry.at, reverse=True),
+            **kwargs,
+        )
+
+
+class NewContractPrice(PageMixin, FormView):  # type: ignore[type-arg]
+    """Records a contract price, with what it means shown beside the form."""
+
+    template_name = "rating/price_form.html"
+    form_class = ContractPriceForm
+    scopes = _WRITE
+
+    def page(self) -> Page:
+        return Page(
+            title="Add a contract price",
+            crumbs=[Crumb(_HERE, reverse("rating:prices")), Crumb("Add a contract price")],
+        )
+
+    def get_initial(self) -> dict[str, Any]:
+        asked = {
+            name: self.request.GET[name].replace("\x00", "")
+            for name in ("provider", "model", "meter")
+            if name in self.request.GET
+        }
+        return {**asked, **self._replaced()}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            meters=meter_choices(), cancel_url=reverse("rating:prices"), **kwargs
+        )
+
+    def form_valid(self, form: ContractPriceForm) -> HttpResponse:
+        try:
+            price = services.record_contract_price(
+                draft=form.to_draft(), actor=self.actor, now=timezone.now()
+            )
+        except Refusal as refusal:
+            show_refusal(form, refusal)
+            return self.form_invalid(form)
+        request_adoption()
+        messages.success(self.request, "The price is recorded; open months are being re-rated.")
+        return HttpResponseRedirect(reverse("rating:contract_price", args=[price]))
+
+    def _replaced(self) -> dict[str, Any]:
+        try:
+            public_id = UUID(self.request.GET.get("replaces", ""))
+        except ValueError:
+            return {}
+        price = selectors.contract_price(public_id)
+        same = ("provider", "model", "meter", "amount", "unit_size", "currency")
+        terms = {name: getattr(price, name) for name in same}
+        return {**terms, **price.conditions._asdict(), "replaces": public_id}
+
+
+class Preview(PageMixin, View):
+    """Answers with what the form's price means, while it is being filled in."""
+
+    scopes: ClassVar[dict[str, Scope | None]] = {"POST": Scope.PRICES_WRITE}
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = ContractPriceForm(request.POST)
+        form.is_valid()
+        return render(request, "rating/preview.html", {"preview": preview_of(form)})
+
+
+class ContractPricePage(PageMixin, TemplateView):
+    """Shows one contract price, its history, and what may be done with it."""
+
+    template_name = "rating/contract_price.html"
+    scopes = _READ
+
+    def page(self) -> Page:
+        price = self._price
+        meter = meter_facts(price.meter).label
+        name = f"{price.provider} {price.model}".strip()
+        return Page(
+            title=f"{name}, {meter.lower()}",
+            subtitle=price.note,
+            crumbs=[Crumb(_HERE, reverse("rating:prices")), Crumb(name)],
+            status="withdrawn" if price.known_to else kind_of(price),
+            facts=[
+                Fact("Price", presentation.unit_price(unit_price_of(price))),
+                Fact("Conditions", price.conditions.in_words() or "none"),
+                Fact("Valid from", presentation.moment(price.valid_from)),
+                Fact("Valid to", presentation.moment(price.valid_to)),
+                Fact("Recorded by", price.created_by),
+            ],
+        )
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        price = self._price
+        may_change = self.actor.may(Scope.PRICES_WRITE) and price.known_to is None
+        return super().get_context_data(
+            price=price, may_change=may_change, entries=_entries(price), end=EndForm(), **kwargs
+        )
+
+    @property
+    def _price(self) -> selectors.PriceFacts:
+        return selectors.contract_price(self.kwargs["price"])
+
+
+class EndContractPrice(PageMixin, FormView):  # type: ignore[type-arg]
+    """Ends a contract price at a moment."""
+
+    template_name = "rating/price_end.html"
+    form_class = EndForm
+    scopes = _WRITE
+
+    def page(self) -> Page:
+        return Page(title="End a contract price", crumbs=[Crumb(_HERE, reverse("rating:prices"))])
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        here = reverse("rating:contract_price", args=[self.kwargs["price"]])
+        return super().get_context_data(cancel_url=here, **kwargs)
+
+    def form_valid(self, form: EndForm) -> HttpResponse:
+        try:
+            ended = services.end_contract_price(
+                price=self.kwargs["price"],
+                valid_to=form.cleaned_data["valid_to"],
+                actor=self.actor,
+                now=timezone.now(),
+            )
+        except Missing:
+            raise
+        except Refusal as refusal:
+            show_refusal(form, refusal)
+            return self.form_invalid(form)
+        request_adoption()
+        messages.success(self.request, "The price ends then; open months are being re-rated.")
+        return HttpResponseRedirect(reverse("rating:contract_price", args=[ended]))
+
+
+class WithdrawContractPrice(PageMixin, View):
+    """Withdraws a contract price that was entered in error."""
+
+    http_method_names = ["post"]
+    scopes: ClassVar[dict[str, Scope | None]] = {"POST": Scope.PRICES_WRITE}
+
+    def post(self, request: HttpRequest, price: UUID) -> HttpResponseBase:
+        try:
+            services.withdraw_contract_price(
+                price=price,
+                reason=request.POST.get("reason", ""),
+                actor=self.actor,
+                now=timezone.now(),
+            )
+        except services.PriceNotValid as refusal:
+            messages.error(request, refusal.message)
+        else:
+            request_adoption()
+            messages.success(request, "The price is withdrawn; open months are being re-rated.")
+        return HttpResponseRedirect(reverse("rating:contract_price", args=[price]))
+
+
+def _entries(price: selectors.PriceFacts) -> list[Entry]:
+    history = audit.history(subject="contract_price", subject_id=str(price.public_id))
+    return [
+        Entry(
+            at=one.at,
+            actor=one.actor,
+            text=_DEEDS.get(one.action, one.action),
+            detail=one.detail.get("reason", "") or price.note,
+            mark=one.hash[:12],
+        )
+        for one in reversed(history)
+    ]
+
+
+_DEEDS: Final = {
+    "contract_price.recorded": "recorded this price",
+    "contract_price.ended": "set the end of this price",
+    "contract_price.withdrawn": "withdrew this price",
+}
