@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.core.management import call_command
@@ -18,8 +17,11 @@ from apps.audit import services as audit
 from apps.core.db import as_owner
 from apps.core.domain.access import Actor
 from apps.core.domain.months import Month
+from apps.costs import services as costs
+from apps.periods import services as periods
 from apps.tenants import services as tenants
 from apps.tenants.selectors import TenantFacts
+from apps.usage import services as usage
 
 MONTHS_BACK: Final = 13
 MONTHS_AHEAD: Final = 6
@@ -114,9 +116,8 @@ def _make_schema(tenant: TenantFacts, *, first: Month, last: Month) -> None:
             verbosity=0,
         )
         with schema_context(tenant.schema):
-            for app in ("usage", "costs"):
-                if ensure_partitions := _built(app, "ensure_partitions"):
-                    ensure_partitions(first=first, last=last)
+            usage.ensure_partitions(first=first, last=last)
+            costs.ensure_partitions(first=first, last=last)
 
 
 def _seed(
@@ -130,8 +131,7 @@ def _seed(
     email, password = admin
     with transaction.atomic():
         with schema_context(tenant.schema):
-            if open_calendar := _built("periods", "open_calendar"):
-                open_calendar(first=months[0], last=months[1])
+            periods.open_calendar(first=months[0], last=months[1])
             accounts.found_owner(
                 actor=actor, email=email, name="", password=password, is_operator=False, now=now
             )
@@ -144,11 +144,3 @@ def _seed(
                 at=now,
             )
         tenants.activate(actor=actor, slug=tenant.slug, now=now)
-
-
-def _built(app: str, name: str) -> Any:
-    """During construction only: a service of an app, None while it is not there yet."""
-    try:
-        return getattr(import_module(f"apps.{app}.services"), name, None)
-    except ImportError:
-        return None

@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: a database of one's own, tenants to live in, servers to call."""
+"""Fixtures that every test may use: a database of its own, tenants to live in, an owner."""
 
 from __future__ import annotations
 
@@ -158,10 +158,12 @@ def _inside(slug: str) -> Iterator[Any]:
 
 
 def _forget_tenants() -> None:
-    """Empty the process's memory of tenants: a rollback does not tell it."""
+    """Empty the process's memory of tenants and keys: a rollback does not tell it."""
+    from apps.accounts import keyring
     from apps.tenants import roster
 
     roster.forget()
+    keyring.forget()
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,6 +1,13 @@
 """Use cases of people and keys: one module each."""
 
-from apps.accounts.services.keys import IssuedKey, KeyRequest, issue_key, revoke_key
+from apps.accounts.services.keys import (
+    IssuedKey,
+    KeyMissing,
+    KeyNotValid,
+    KeyRequest,
+    issue_key,
+    revoke_key,
+)
 from apps.accounts.services.passwords import (
     LinkNotValid,
     PasswordRefused,
@@ -26,6 +33,8 @@ from apps.accounts.tokens import LinkPurpose, PasswordLink
 
 __all__ = [
     "IssuedKey",
+    "KeyMissing",
+    "KeyNotValid",
     "KeyRequest",
     "LastOwner",
     "LinkNotValid",
