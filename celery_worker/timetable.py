@@ -9,7 +9,7 @@ from celery.schedules import crontab
 # Every entry names a task that is safe to run twice: beat may start late, twice or not at all.
 TIMETABLE: dict[str, dict[str, Any]] = {
     "clear expired sessions": {
-        "task": "finops_platform.tasks.clear_expired_sessions",
+        "task": "finops_platform.tasks.clear_sessions_everywhere",
         "schedule": crontab(hour="3", minute="17"),
         "options": {"queue": "insights", "expires": 12 * 60 * 60},
     },

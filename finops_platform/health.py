@@ -17,7 +17,8 @@ from django.http import (
     JsonResponse,
 )
 from django.http.request import split_domain_port
-from kombu import Connection
+
+from celery_worker import broker
 
 log = structlog.get_logger(__name__)
 
@@ -79,9 +80,8 @@ def _database_answers() -> bool:
 
 def _broker_answers() -> bool:
     try:
-        with Connection(settings.BROKER_URL, connect_timeout=2) as broker:
-            broker.ensure_connection(max_retries=1, timeout=2)
-    except Exception as error:
+        broker.ping()
+    except broker.BrokerUnavailable as error:
         log.warning("broker not ready", error=str(error))
         return False
     return True

@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 import structlog
-from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
-from kombu import Connection
 from prometheus_client import CollectorRegistry, Counter, Histogram, multiprocess
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
@@ -16,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import REGISTRY, Collector
 from prometheus_client.values import ValueClass
 
+from celery_worker import broker
 from celery_worker.queues import QUEUES
 
 log = structlog.get_logger(__name__)
@@ -52,20 +51,15 @@ class QueueDepths(Collector):
     """Asks the broker, at the moment of the scrape, how many tasks wait in each queue."""
 
     def collect(self) -> Iterable[Metric]:
-        gauge = GaugeMetricFamily("finops_queue_tasks", "Tasks waiting", labels=["queue"])
         try:
-            with Connection(settings.BROKER_URL, connect_timeout=2) as broker:
-                for queue in QUEUES:
-                    gauge.add_metric([queue], _waiting(broker, queue))
-        except Exception as error:
+            waiting = broker.depths(list(QUEUES))
+        except broker.BrokerUnavailable as error:
             log.warning("queue depths unavailable", error=str(error))
-            return []
-        return [gauge]
-
-
-def _waiting(broker: Connection, queue: str) -> int:
-    channel = broker.default_channel
-    return int(channel.queue_declare(queue=queue, durable=True, passive=False).message_count)
+            return
+        gauge = GaugeMetricFamily("finops_queue_tasks", "Tasks waiting", labels=["queue"])
+        for queue, count in waiting.items():
+            gauge.add_metric([queue], count)
+        yield gauge
 
 
 def exposition() -> bytes:
@@ -73,11 +67,11 @@ def exposition() -> bytes:
     registry = CollectorRegistry()
     registry.register(QueueDepths())
     if _shares_a_directory():
-        multiprocess.MultiProcessCollector(registry)
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
     return generate_latest(registry) + generate_latest(REGISTRY)
 
 
 def _shares_a_directory() -> bool:
     """`PROMETHEUS_MULTIPROC_DIR` decides at import time; the supervisor sets it for all of them."""
-    return ValueClass.__name__ == "MmapedValue"
+    return bool(ValueClass.__name__ == "MmapedValue")

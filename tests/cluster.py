@@ -28,6 +28,7 @@ WHAT_SHAPES_THE_TEMPLATE = (
     "apps/core/sql.py",
     "apps/tenants/**/*.py",
     "apps/accounts/**/*.py",
+    "apps/catalog/**/*.py",
     "finops_platform/provisioning*",
     "finops_platform/provisioning/*.py",
     "finops_platform/database_setup.py",
@@ -98,7 +99,7 @@ class Cluster:
             return server.execute(query, [database]).fetchone() is not None
 
     def _build(self, template: str) -> None:
-        """Migrate and provision under a working name; only a complete template gets the real one."""
+        """Migrate and provision under a working name; a complete template gets the real one."""
         partial = f"{template}_partial"
         with self.services.postgres.connect() as server:
             name = sql.Identifier(partial)

@@ -12,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -177,14 +178,14 @@ def missing_libraries() -> list[str]:
 
 def library_environment() -> dict[str, str]:
     """Let the loader of macOS look where Homebrew puts libraries."""
-    if sys.platform != "darwin":
+    if platform.system() != "Darwin":
         return dict(os.environ)
     return {"DYLD_FALLBACK_LIBRARY_PATH": BREW_LIBRARIES, **os.environ}
 
 
 def install_command() -> list[str] | None:
     """Return the command that brings the libraries on this machine; None where we know none."""
-    if sys.platform == "darwin":
+    if platform.system() == "Darwin":
         return ["brew", "install", "pango"]
     if shutil.which("apt-get"):
         words = f"{sudo()}apt-get install -y --no-install-recommends".split()
@@ -220,12 +221,12 @@ def sudo() -> str:
     return "" if os.geteuid() == 0 else "sudo "
 
 
-def call(command: list[str | Path] | list[str], environment: dict[str, str] | None = None) -> int:
+def call(command: Sequence[str | Path], environment: dict[str, str] | None = None) -> int:
     """Run a command on our own terminal and return its status."""
     return subprocess.call([str(word) for word in command], env=environment)  # noqa: S603
 
 
-def works(command: list[str | Path] | list[str]) -> bool:
+def works(command: Sequence[str | Path]) -> bool:
     """Say whether a command runs and succeeds, without a word."""
     words = [str(word) for word in command]
     try:

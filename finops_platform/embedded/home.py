@@ -85,9 +85,13 @@ class Home:
 
     @property
     def sockets(self) -> Path:
-        """Where sockets go: `var/run`, or the short directory when the paths were too long."""
-        longest = self.run / "pg" / ".s.PGSQL.5432"
-        return self.run if len(os.fsencode(longest)) <= LONGEST_SOCKET_PATH else self.short_run
+        """Where sockets go: `var/run`, or a short directory where that path cannot be used.
+
+        The kernel limits the length, and to libpq a comma separates one host from the next.
+        """
+        longest = os.fsencode(self.run / "pg" / ".s.PGSQL.5432")
+        usable = len(longest) <= LONGEST_SOCKET_PATH and b"," not in longest
+        return self.run if usable else self.short_run
 
     def prepare_sockets(self) -> None:
         """Create the socket directory, which other users may cross only when root starts us.

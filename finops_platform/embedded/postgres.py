@@ -366,10 +366,11 @@ def _succeeds(command: list[str], account: Account) -> bool:
 
 def _output(command: list[str], account: Account | None = None) -> str:
     options = account.spawn_options if account else {}
-    return subprocess.run(  # noqa: S603
+    done: subprocess.CompletedProcess[str] = subprocess.run(  # noqa: S603
         command, capture_output=True, text=True, check=True, cwd="/",
         env=clean_environment(), **options,
-    ).stdout.strip()  # fmt: skip
+    )  # fmt: skip
+    return done.stdout.strip()
 
 
 def _memory_bytes() -> int:

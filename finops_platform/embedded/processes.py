@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import pwd
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def spawn_server(
 
 def program_name(pid: int) -> str | None:
     """Return the short program name of a live process; None when there is none (or a zombie)."""
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         return _program_name_from_proc(pid)
     found = subprocess.run(  # noqa: S603
         ["/bin/ps", "-o", "state=,comm=", "-p", str(pid)],

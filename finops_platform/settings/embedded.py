@@ -15,7 +15,7 @@ from finops_platform.env import (
     parse_storage,
 )
 from finops_platform.settings.base import *  # noqa: F403
-from finops_platform.settings.base import TEMPLATES, env
+from finops_platform.settings.base import env
 
 EMBEDDED = True
 HOME = Home.from_environment()
@@ -60,6 +60,7 @@ BROKER_URL = parse_redis(
     env.text("BROKER_URL", default=valkey_url(HOME, scheme="redis+socket", database=0)),
     schemes=("redis", "rediss", "redis+socket", "amqp", "amqps"),
 )
+CELERY_BROKER_URL = BROKER_URL
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -84,6 +85,3 @@ WHITENOISE_USE_FINDERS = True  # straight from the source tree: nothing to colle
 WHITENOISE_AUTOREFRESH = DEBUG
 
 globals().update(parse_email("EMAIL_URL", env.text("EMAIL_URL", default=HOME.mail.as_uri())))
-
-if DEBUG:
-    TEMPLATES[0]["OPTIONS"]["debug"] = True

@@ -66,6 +66,7 @@ BROKER_URL = parse_redis(
     env.text("BROKER_URL"),
     schemes=("redis", "rediss", "redis+socket", "amqp", "amqps"),
 )
+CELERY_BROKER_URL = BROKER_URL
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
