@@ -25,6 +25,7 @@ from apps.documents.domain.color import palette_of
 from apps.documents.domain.paper import paper_of
 
 TEMPLATE: Final = "documents/statement.html"
+STYLESHEET: Final = "documents/statement.css"
 TEMPLATE_VERSION: Final = "statement/1"
 
 Payload = Mapping[str, Any]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from babel import dates
+
 from apps.core import presentation
 from apps.core.domain.money import minor_digits
 from apps.core.domain.months import Month
@@ -68,9 +70,8 @@ def _trend_finding(points: list[Payload], words: Words) -> str:
 
 
 def _short_month(month: str) -> str:
-    return presentation.dates.format_skeleton(
-        "MMM", Month.parse(month).first_day, locale=presentation.current_reading().locale
-    )
+    first = Month.parse(month).first_day
+    return str(dates.format_skeleton("MMM", first, locale=presentation.current_reading().locale))
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,8 +208,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "appendix_note": "Genaue Beträge in {currency} nach Team, Produkt, Funktion, Kunde und "
     "Experiment. Die letzte Spalte ist die laufende Summe; sie endet bei {total}.",
     "appendix_columns": "Verantwortung und Nutzung|Modell oder Pool, Zähler|Menge|Betrag|Summe",
-    "appendix_cut": "{count} weitere Nutzungen über zusammen {amount} stehen in der CSV- und der "
-    "XLSX-Datei dieser Abrechnung.",
+    "appendix_cut": "{count} weitere Nutzungen über zusammen {amount} stehen in der XLSX-Datei "
+    "dieser Abrechnung.",
     # Footer
     "page": "Seite",
     "of": "von",

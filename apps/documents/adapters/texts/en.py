@@ -200,8 +200,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "appendix_note": "Exact amounts in {currency}, by team, product, feature, customer and "
     "experiment. The last column is the running total; it ends at {total}.",
     "appendix_columns": "Owner and use|Model or pool, meter|Quantity|Amount|Running total",
-    "appendix_cut": "{count} further uses with {amount} together are listed in the CSV and XLSX of "
-    "this statement.",
+    "appendix_cut": "{count} further uses with {amount} together are listed in the XLSX of this "
+    "statement.",
     # Footer
     "page": "Page",
     "of": "of",

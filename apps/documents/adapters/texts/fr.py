@@ -206,9 +206,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "appendix_note": "Montants exacts en {currency} par équipe, produit, fonction, client et "
     "expérience. La dernière colonne est le cumul ; il finit à {total}.",
     "appendix_columns": "Responsable et usage|Modèle ou coût commun|Quantité|Montant|Cumul",
-    "appendix_cut": "{count} autres usages pour {amount} au total figurent dans les fichiers CSV "
-    "et "
-    "XLSX de ce relevé.",
+    "appendix_cut": "{count} autres usages pour {amount} au total figurent dans le fichier XLSX "
+    "de ce relevé.",
     # Footer
     "page": "Page",
     "of": "sur",
