@@ -8,14 +8,14 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.domain.months import Month
-from apps.costs.domain.accounts import AccountFacts, Feed, Truth
+from apps.costs.domain.accounts import Feed, Truth
 from apps.costs.domain.focus_columns import ENUMS
 
 MONEY = {"max_digits": 44, "decimal_places": 24}
 
 
 class ProviderAccount(models.Model):
-    """One source of cost, and which of its two stories counts: our metering or its bill.
+    """One source of cost; which of its two stories counts is said by `AccountTruth`.
 
     `provider` and `account` say which metered usage the account stands for; an empty provider
     stands for none, so its bills are cost beside the metered usage.
@@ -28,24 +28,10 @@ class ProviderAccount(models.Model):
     account = models.CharField(
         max_length=256, blank=True, help_text="as metered usage names it; * for every account"
     )
-    truth = models.CharField(
-        max_length=16, choices=[(t.value, t.value) for t in Truth], default=Truth.BILLED.value
-    )
-    feed = models.CharField(
-        max_length=8, choices=[(f.value, f.value) for f in Feed], default=Feed.REQUEST.value
-    )
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                condition=Q(truth__in=[t.value for t in Truth]),
-                name="costs_provideraccount_truth_known",
-            ),
-            models.CheckConstraint(
-                condition=Q(feed__in=[f.value for f in Feed]),
-                name="costs_provideraccount_feed_known",
-            ),
             models.CheckConstraint(
                 condition=Q(provider="", account="") | Q(provider__gt="", account__gt=""),
                 name="costs_provideraccount_names_usage_whole",
@@ -60,18 +46,36 @@ class ProviderAccount(models.Model):
     def __str__(self) -> str:
         return self.code
 
-    @property
-    def facts(self) -> AccountFacts:
-        """Return the row as a frozen value."""
-        return AccountFacts(
-            id=self.pk,
-            code=self.code,
-            name=self.name,
-            provider=self.provider,
-            account=self.account,
-            truth=Truth(self.truth),
-            feed=Feed(self.feed),
-        )
+
+class AccountTruth(models.Model):
+    """Which story of an account counts from a month on; append-only, the last one entered wins.
+
+    It can start in an open month only (guard), so that no closed month is told anew.
+    """
+
+    provider_account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT)
+    from_month = models.DateField(help_text="first day of the first month it holds for")
+    truth = models.CharField(max_length=16, choices=[(t.value, t.value) for t in Truth])
+    feed = models.CharField(max_length=8, choices=[(f.value, f.value) for f in Feed])
+    recorded_at = models.DateTimeField()
+    recorded_by = models.CharField(max_length=254)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(truth__in=[t.value for t in Truth]),
+                name="costs_accounttruth_truth_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(feed__in=[f.value for f in Feed]), name="costs_accounttruth_feed_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(from_month__day=1), name="costs_accounttruth_from_a_first_day"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider_account_id} {self.truth} from {Month.of(self.from_month)}"
 
 
 class Bill(models.Model):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from apps.core.domain.errors import FieldError
+
 EVERY_ACCOUNT: Final = "*"
+_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Truth(StrEnum):
@@ -58,9 +62,56 @@ class Accounts:
         self.declared = tuple(sorted(declared, key=lambda each: each.code))
         self._exact = {(each.provider, each.account): each for each in self.declared}
 
+    def by_code(self, code: str) -> AccountFacts | None:
+        """Return the declared account of a code, if there is one."""
+        return next((each for each in self.declared if each.code == code), None)
+
     def of_usage(self, *, provider: str, account: str) -> AccountFacts | None:
         """Return the declared account, if any claims the usage."""
         if not provider:
             return None
         exact = self._exact.get((provider, account))
         return exact or self._exact.get((provider, EVERY_ACCOUNT))
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDraft:
+    """A provider account to declare.
+
+    `provider` and `account` name the metered usage that its bill covers (`*`: every account); both
+    empty: none, so that its bills are cost beside the metered usage.
+    """
+
+    code: str
+    name: str
+    provider: str = ""
+    account: str = ""
+    truth: Truth = Truth.BILLED
+    feed: Feed = Feed.REQUEST
+
+
+def refusals_of_account(draft: AccountDraft) -> tuple[FieldError, ...]:
+    """Return what is wrong with a draft, field by field."""
+    found: list[FieldError] = []
+    if not _CODE.fullmatch(draft.code):
+        found.append(
+            FieldError("code", "code", "Give 1 to 64 letters, digits, dots, dashes, underscores.")
+        )
+    if not draft.name.strip() or len(draft.name) > 200 or not draft.name.isprintable():
+        found.append(FieldError("name", "required", "Give a name of at most 200 characters."))
+    if bool(draft.provider) != bool(draft.account):
+        found.append(
+            FieldError(
+                "account",
+                "pair",
+                "Name the provider and its account (* for every account), or neither.",
+            )
+        )
+    for field, text, limit in (("provider", draft.provider, 64), ("account", draft.account, 256)):
+        if len(text) > limit or not text.isprintable():
+            found.append(FieldError(field, "text", f"Give at most {limit} printable characters."))
+    if draft.truth is not Truth.BILLED and not draft.provider:
+        found.append(
+            FieldError("truth", "no_usage", "Without metered usage only the bill can count.")
+        )
+    return tuple(found)

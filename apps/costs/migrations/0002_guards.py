@@ -13,16 +13,22 @@ class Migration(migrations.Migration):
         migrations.RunSQL(REFUSE_CHANGE, "DROP FUNCTION costs_refuse_change() CASCADE"),
         *(
             migrations.RunSQL(statement, migrations.RunSQL.noop)
-            for table in ("costs_bill", "costs_billline", "costs_reconciliation")
+            for table in (
+                "costs_accounttruth",
+                "costs_bill",
+                "costs_billline",
+                "costs_reconciliation",
+            )
             for statement in append_only_statements(table)
         ),
         *guards_period("costs_bill", column="period"),
         *guards_period("costs_billline", column="period"),
-        # Comparing a month is no use of it, so the table is guarded and no evidence.
+        # Comparing a month or declaring an account is no use of it: guarded, and no evidence.
         *(
             migrations.RunSQL(statement, migrations.RunSQL.noop)
-            for statement in guard_statements(
-                "costs_reconciliation", column="period", writable=UNTIL_CLOSED
+            for statement in (
+                *guard_statements("costs_reconciliation", column="period", writable=UNTIL_CLOSED),
+                *guard_statements("costs_accounttruth", column="from_month"),
             )
         ),
     ]

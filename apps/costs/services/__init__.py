@@ -1,5 +1,23 @@
 """What may be done to costs: declare accounts, import bills, reconcile."""
 
+from apps.costs.services.accounts import (
+    AccountExists,
+    AccountRefused,
+    change_truth,
+    declare_account,
+    ensure_account,
+)
+from apps.costs.services.imports import AccountMissing, NothingToBook, import_focus
 from apps.costs.services.partitions import ensure_partitions
 
-__all__ = ["ensure_partitions"]
+__all__ = [
+    "AccountExists",
+    "AccountMissing",
+    "AccountRefused",
+    "NothingToBook",
+    "change_truth",
+    "declare_account",
+    "ensure_account",
+    "ensure_partitions",
+    "import_focus",
+]

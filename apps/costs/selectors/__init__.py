@@ -1,0 +1,32 @@
+"""Questions about costs."""
+
+from apps.costs.domain.accounts import AccountFacts, Accounts, Feed, Truth
+from apps.costs.domain.lines import Basis, CostBase, CostLine, MissingPair
+from apps.costs.domain.reports import BillFacts, ImportReport
+from apps.costs.selectors.accounts import accounts
+from apps.costs.selectors.answers import CostAnswer, Overview, Share, costs, owned_lines
+from apps.costs.selectors.base import attribution_of, cost_base
+from apps.costs.selectors.bills import bill, bills
+
+__all__ = [
+    "AccountFacts",
+    "Accounts",
+    "Basis",
+    "BillFacts",
+    "CostAnswer",
+    "CostBase",
+    "CostLine",
+    "Feed",
+    "ImportReport",
+    "MissingPair",
+    "Overview",
+    "Share",
+    "Truth",
+    "accounts",
+    "attribution_of",
+    "bill",
+    "bills",
+    "cost_base",
+    "costs",
+    "owned_lines",
+]
