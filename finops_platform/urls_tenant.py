@@ -6,10 +6,10 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from apps.core.admin import tenant_site
 
-handler400 = "apps.core.web.errors.bad_request"
-handler403 = "apps.core.web.errors.forbidden"
-handler404 = "apps.core.web.errors.not_found"
-handler500 = "apps.core.web.errors.server_error"
+handler400 = "finops_platform.errors.bad_request"
+handler403 = "finops_platform.errors.forbidden"
+handler404 = "finops_platform.errors.not_found"
+handler500 = "finops_platform.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.accounts.web.urls")),

@@ -76,7 +76,7 @@ _SETTINGS: Final = (
     Place(label="Organization", path="/settings/", scope=Scope.ADMIN),
     Place(label="Tags and attribution", path="/settings/attribution/", scope=Scope.DIRECTORY_WRITE),
     Place(label="People and access", path="/settings/people/", scope=Scope.ADMIN),
-    Place(label="API keys", path="/settings/keys/"),
+    Place(label="API keys", path="/settings/api-keys/"),
     Place(label="Notifications", path="/settings/notifications/"),
     Place(label="Branding", path="/settings/branding/", scope=Scope.ADMIN),
     Place(label="Audit", path="/settings/audit/", scope=Scope.ADMIN),
