@@ -207,16 +207,24 @@ class Source(models.Model):
     )
     key = models.TextField(help_text="stable key of the cost line")
     origin = models.CharField(max_length=16, help_text="usage or bill")
+    basis = models.CharField(
+        max_length=16, help_text="metered, accrued, billed, true_up or reversed"
+    )
+    provider_account = models.TextField(blank=True)
+    original_month = models.CharField(
+        max_length=7, blank=True, help_text="month of a late bill or reversal, as 2026-09"
+    )
     tags = models.JSONField(help_text="frozen")
     tag_set = models.BigIntegerField(null=True, help_text="id of the interned tag set")
     account = models.TextField(blank=True)
     provider = models.TextField(blank=True)
     service = models.TextField(blank=True)
     model = models.TextField(blank=True)
+    sku = models.TextField(blank=True)
     meter = models.TextField(blank=True)
     charge_category = models.TextField(blank=True)
     quantity = models.DecimalField(
-        max_digits=40, decimal_places=12, null=True, help_text="in `unit`"
+        max_digits=60, decimal_places=30, null=True, help_text="in `unit`"
     )
     unit = models.TextField(blank=True)
     unit_price = models.DecimalField(

@@ -20,7 +20,8 @@ _QUANTA: Final = int(1 / PUBLISHED_QUANTUM)
 _SHARE_SCALE: Final = 10**18
 
 _SOURCE_COLUMNS: Final = (
-    "id, run_id, key, origin, tags, tag_set, account, provider, service, model, meter, "
+    "id, run_id, key, origin, basis, provider_account, original_month, tags, tag_set, account, "
+    "provider, service, model, sku, meter, "
     "charge_category, quantity, unit, unit_price, unit_size, price_source, price, billed, "
     "effective, original_currency, original_amount, fx_rate, first_day, last_day, team, "
     "cost_center, product, feature, customer, experiment, environment, attribution"
@@ -47,12 +48,16 @@ def write_sources(*, run: int, inputs: Inputs) -> list[int]:
                     run,
                     line.key,
                     line.origin,
+                    line.basis.value,
+                    line.provider_account,
+                    line.original_month,
                     canonical_json(line.tags).decode(),
                     line.tag_set_id,
                     line.account,
                     line.provider,
                     line.service,
                     line.model,
+                    line.sku,
                     line.meter,
                     line.charge_category,
                     line.quantity,

@@ -98,9 +98,13 @@ class LineFacts:
     billed: Decimal
     effective: Decimal
     origin: str
+    basis: str
+    provider_account: str
+    original_month: str
     provider: str
     service: str
     model: str
+    sku: str
     meter: str
     account: str
     charge_category: str

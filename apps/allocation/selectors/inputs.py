@@ -95,14 +95,16 @@ class Inputs:
 def gather(*, month: Month, rules: Sequence[Rule] | None = None) -> Inputs:
     """Read the inputs of a month's run; other `rules` than the saved ones make a preview."""
     base = costs.cost_base(month=month)
-    lines = sorted(base.lines, key=lambda line: line.key)
-    attribution = directory.attribution()
+    owned = sorted(
+        costs.owned_lines(base, costs.attribution_of(month)), key=lambda one: one.line.key
+    )
+    lines = [one.line for one in owned]
     return Inputs(
         month=month,
         base=base,
         lines=lines,
         sources=_sources(lines),
-        owners=[_owner(attribution, line) for line in lines],
+        owners=[one.owner for one in owned],
         rules=rules_for(month) if rules is None else rules,
         receivers=everyone(month),
         cost_centers=_cost_centers(month),
@@ -145,7 +147,7 @@ def _sources(lines: Sequence[costs.CostLine]) -> list[Source]:
     for line, paid, cost in zip(lines, billed, effective, strict=True):
         facts = _facts(line)
         facts = known.setdefault(facts, facts)
-        found.append(Source(line.key, facts, paid, cost, line.quantity or Decimal(0)))
+        found.append(Source(line.key, facts, paid, cost, line.quantity))
     return found
 
 
@@ -159,14 +161,6 @@ def _facts(line: costs.CostLine) -> Facts:
         account=line.account,
         charge_category=line.charge_category,
         tags=frozenset(line.tags.items()),
-    )
-
-
-def _owner(attribution: directory.Attribution, line: costs.CostLine) -> directory.Owner:
-    reserved = {"account": line.account, "service": line.service}
-    tags = {key: value for key, value in reserved.items() if value} | dict(line.tags)
-    return attribution.owner_of(
-        tags=tags, sku_provider=line.provider, sku_model=line.model, on=line.first_day
     )
 
 

@@ -229,9 +229,13 @@ def _source_fields(source: Source | None) -> dict[str, Any]:
 
 _COPIED = (
     "origin",
+    "basis",
+    "provider_account",
+    "original_month",
     "provider",
     "service",
     "model",
+    "sku",
     "meter",
     "account",
     "charge_category",

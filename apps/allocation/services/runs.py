@@ -83,7 +83,7 @@ def require_rates(inputs: Inputs) -> None:
 
     :raises RatesMissing: naming the pairs when not.
     """
-    missing = [str(pair) for pair in inputs.base.missing_rates]
+    missing = [f"{pair.base}/{pair.quote}" for pair in inputs.base.missing_rates]
     if missing:
         raise RatesMissing(
             f"{inputs.month} lacks the exchange rate {', '.join(missing)}; enter it under "

@@ -1,0 +1,177 @@
+"""What a close checks before anybody approves: what blocks, and what is merely worth knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from apps.core.domain.errors import Unprocessable
+
+UNPRICED_LIMIT_PERCENT: Final = Decimal("1")
+"""Unpriced usage blocks when its worst case exceeds this part of the month's effective cost."""
+
+COVERAGE_GOAL_PERCENT: Final = Decimal("95")
+"""Below this owned part of the cost the checklist asks for attention (FinOps practice)."""
+
+
+class Verdict(StrEnum):
+    """What a check found."""
+
+    PASSED = "passed"
+    ATTENTION = "attention"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the checklist; `remedy` says what to do when it did not pass."""
+
+    code: str
+    title: str
+    verdict: Verdict
+    message: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return the check as plain texts."""
+        return {key: str(value) for key, value in asdict(self).items()}
+
+
+class ChecklistBlocked(Unprocessable):
+    """Something must be settled before the month can be allocated."""
+
+    default_code = "close_blocked"
+
+    def __init__(self, checks: tuple[Check, ...]) -> None:
+        blocking = [check for check in checks if check.verdict is Verdict.BLOCKED]
+        super().__init__(" ".join(check.message for check in blocking))
+        self.checks = checks
+        self.remedy = " ".join(check.remedy for check in blocking)
+
+
+@dataclass(frozen=True, slots=True)
+class UnpricedUse:
+    """Usage without a price: at most `worst_case` in the tenant's currency, if that is known."""
+
+    name: str
+    events: int
+    worst_case: Decimal | None
+
+
+def require_unblocked(checks: Iterable[Check]) -> None:
+    """Pass when no check blocks.
+
+    :raises ChecklistBlocked: when one does.
+    """
+    found = tuple(checks)
+    if any(check.verdict is Verdict.BLOCKED for check in found):
+        raise ChecklistBlocked(found)
+
+
+def check_unpriced(*, unpriced: Iterable[UnpricedUse], effective: Decimal, currency: str) -> Check:
+    """Block when unpriced usage may cost more than the limit, or when nobody can tell."""
+    listed = sorted(unpriced, key=lambda use: use.name)
+    if not listed:
+        return Check("unpriced", "Prices", Verdict.PASSED, "All usage has a price.")
+    names = _some([use.name for use in listed])
+    events = sum(use.events for use in listed)
+    remedy = "Enter a contract price or synchronize the price list under Prices, then try again."
+    worst = sum((use.worst_case or Decimal(0) for use in listed), Decimal(0))
+    limit = effective * UNPRICED_LIMIT_PERCENT / 100
+    if all(use.worst_case is not None for use in listed) and worst <= limit:
+        message = (
+            f"{events} events without a price may cost at most {currency} {worst:.2f}: {names}."
+        )
+        return Check("unpriced", "Prices", Verdict.ATTENTION, message, remedy)
+    message = (
+        f"{events} events have no price and may exceed {UNPRICED_LIMIT_PERCENT} % of the month's "
+        f"cost: {names}."
+    )
+    return Check("unpriced", "Prices", Verdict.BLOCKED, message, remedy)
+
+
+def check_rates(*, missing: Iterable[str]) -> Check:
+    """Block when an exchange rate is missing, naming the pairs."""
+    pairs = sorted(missing)
+    if not pairs:
+        return Check("fx", "Exchange rates", Verdict.PASSED, "Every currency has its month's rate.")
+    return Check(
+        "fx",
+        "Exchange rates",
+        Verdict.BLOCKED,
+        f"No frozen exchange rate for {_some(pairs)}.",
+        "Enter the month's rate under Settings, Exchange rates, then try again.",
+    )
+
+
+def check_mapping(*, teams: Iterable[str], receivers: Iterable[str]) -> Check:
+    """Block when a team with cost has no cost center, or a rule names nobody."""
+    homeless, unknown = sorted(teams), sorted(receivers)
+    if not homeless and not unknown:
+        return Check(
+            "mapping", "Cost centers", Verdict.PASSED, "Every team and receiver has a cost center."
+        )
+    parts = []
+    if homeless:
+        parts.append(f"Teams without a cost center have cost: {_some(homeless)}.")
+    if unknown:
+        parts.append(f"Allocation rules name receivers that do not exist: {_some(unknown)}.")
+    return Check(
+        "mapping",
+        "Cost centers",
+        Verdict.BLOCKED,
+        " ".join(parts),
+        "Give each team a cost center under Settings, Organization, or change the rules.",
+    )
+
+
+def check_coverage(*, owned: Decimal, total: Decimal, unregistered: Iterable[str]) -> Check:
+    """Ask for attention when too little of the cost has an owner; never blocks."""
+    unknown = sorted(unregistered)
+    named = f" Unregistered names: {_some(unknown)}." if unknown else ""
+    if total == 0:
+        return Check("coverage", "Owners", Verdict.PASSED, "The month has no cost." + named)
+    percent = owned / total * 100
+    message = f"{percent:.1f} % of the cost has an owner.{named}"
+    if percent >= COVERAGE_GOAL_PERCENT and not unknown:
+        return Check("coverage", "Owners", Verdict.PASSED, message)
+    return Check(
+        "coverage",
+        "Owners",
+        Verdict.ATTENTION,
+        message,
+        f"Tag the rest or add attribution rules; the goal is {COVERAGE_GOAL_PERCENT} %.",
+    )
+
+
+def check_variance(*, before: Decimal | None, now: Decimal, currency: str) -> Check:
+    """Say how the month compares with the one before; never blocks."""
+    if before is None or before == 0:
+        message = f"The month costs {currency} {now:,.2f}; there is no month to compare with."
+        return Check("variance", "Change", Verdict.PASSED, message)
+    percent = (now - before) / before * 100
+    message = f"The month costs {currency} {now:,.2f}, {percent:+.1f} % against the month before."
+    verdict = Verdict.ATTENTION if abs(percent) > 20 else Verdict.PASSED
+    remedy = "Look at the biggest changes before you approve." if abs(percent) > 20 else ""
+    return Check("variance", "Change", verdict, message, remedy)
+
+
+def check_over(*, month: str, is_over: bool) -> Check:
+    """Ask for attention when the month is still running; never blocks."""
+    if is_over:
+        return Check("over", "Calendar", Verdict.PASSED, f"{month} is over.")
+    return Check(
+        "over",
+        "Calendar",
+        Verdict.ATTENTION,
+        f"{month} is not over yet: usage that still comes is booked in the next open month.",
+        "Cancel the close if you want to wait for the end of the month.",
+    )
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

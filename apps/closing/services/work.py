@@ -1,0 +1,259 @@
+"""What each step of a close does; every function runs inside the step's own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from apps.allocation import selectors as allocation
+from apps.allocation import services as allocations
+from apps.allocation.selectors import Axis
+from apps.chargeback import services as chargeback
+from apps.closing.domain.checklist import (
+    Check,
+    UnpricedUse,
+    check_coverage,
+    check_mapping,
+    check_over,
+    check_rates,
+    check_unpriced,
+    check_variance,
+    require_unblocked,
+)
+from apps.closing.domain.steps import Step, StepState
+from apps.closing.models import CloseRun
+from apps.closing.services.live import CloseState, approver_of, preparer_of
+from apps.closing.services.rendering import unrendered
+from apps.core.domain.canonical import digest_of
+from apps.core.domain.months import Month
+from apps.costs import selectors as costs
+from apps.periods import selectors as periods
+from apps.periods import services as period_services
+from apps.rating import selectors as rating
+from apps.tenants import selectors as tenants
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out of a step; `documents` are those that wait to be rendered."""
+
+    message: str
+    state: StepState = StepState.DONE
+    done: int = 1
+    total: int = 1
+    input_hash: str = ""
+    output_hash: str = ""
+    documents: tuple[UUID, ...] = ()
+
+
+def freeze(run: CloseRun, now: datetime) -> Outcome:
+    """Stop new entries of the month; waits for every writer that shares the period's row."""
+    month = Month.of(run.month)
+    version = rating.price_book().version
+    facts = period_services.freeze(
+        month=month, actor=preparer_of(run), now=now, price_book_version=version
+    )
+    pinned = facts.price_book_version
+    return Outcome(
+        message=f"{month} takes no new entries; prices are those of book {pinned}.",
+        output_hash=digest_of({"month": str(month), "price_book": pinned}),
+    )
+
+
+def reconcile(run: CloseRun, now: datetime) -> Outcome:
+    """Check that all cost is priced and converted, and compare it with the month before.
+
+    :raises ChecklistBlocked: when unpriced usage or a missing rate blocks.
+    """
+    month = Month.of(run.month)
+    base = costs.cost_base(month=month)
+    effective = base.effective
+    checks = [
+        check_over(month=str(month), is_over=periods.period(month).ends_at <= now),
+        check_rates(missing=[f"{pair.base}/{pair.quote}" for pair in base.missing_rates]),
+        check_unpriced(unpriced=_unpriced(base), effective=effective, currency=base.currency),
+        check_variance(before=_before(month), now=effective, currency=base.currency),
+    ]
+    require_unblocked(checks)
+    _keep(run, checks)
+    return Outcome(
+        message=f"{len(base.lines)} cost lines, {base.currency} {effective:,.2f}.",
+        done=len(base.lines),
+        total=len(base.lines),
+        output_hash=base.hash,
+    )
+
+
+def attribute(run: CloseRun, now: datetime) -> Outcome:
+    """Find the owner of every cost line and say how much has one.
+
+    :raises ChecklistBlocked: when a team with cost has no cost center, or a rule names nobody.
+    """
+    inputs = allocation.gather(month=Month.of(run.month))
+    known = allocation.known_receivers(inputs.month)
+    homeless = {
+        owner.team
+        for owner in inputs.owners
+        if owner.team and owner.cost_center == allocation.UNALLOCATED
+    }
+    named = {
+        code
+        for rule in inputs.rules
+        for code in rule.receivers.named()
+        if code not in known[rule.axis] and code != allocation.UNALLOCATED
+    }
+    owned = sum(
+        (
+            line.effective
+            for line, owner in zip(inputs.lines, inputs.owners, strict=True)
+            if not owner.is_unowned
+        ),
+        Decimal(0),
+    )
+    total = sum((line.effective for line in inputs.lines), Decimal(0))
+    unregistered = {
+        f"{dimension} {line.tags.get(dimension, '')}".strip()
+        for line, owner in zip(inputs.lines, inputs.owners, strict=True)
+        for dimension in owner.unregistered
+    }
+    checks = [
+        check_mapping(teams=homeless, receivers=named),
+        check_coverage(owned=owned, total=total, unregistered=unregistered),
+    ]
+    require_unblocked(checks)
+    _keep(run, checks)
+    return Outcome(
+        message=checks[1].message,
+        done=len(inputs.lines),
+        total=len(inputs.lines),
+        output_hash=inputs.sources_hash,
+    )
+
+
+def allocate(run: CloseRun, now: datetime) -> Outcome:
+    """Run the allocation and publish it in place of the one before."""
+    facts = allocations.run(month=Month.of(run.month), actor=preparer_of(run), now=now)
+    run.allocation_run = facts.id
+    unallocated = allocation.totals_by_receiver(run=facts.id, axis=Axis.TEAM).get(
+        allocation.UNALLOCATED
+    )
+    left = unallocated.effective if unallocated else Decimal(0)
+    return Outcome(
+        message=(
+            f"{facts.line_count} lines over {facts.source_count} sources, difference 0.00; "
+            f"{facts.currency} {left:,.2f} unallocated."
+        ),
+        done=facts.line_count,
+        total=facts.line_count,
+        input_hash=facts.input_hash,
+        output_hash=facts.output_hash,
+    )
+
+
+def statements(run: CloseRun, now: datetime) -> Outcome:
+    """Draft a statement for every cost center, in place of earlier drafts."""
+    if run.allocation_run is None:
+        raise CloseState("The month has not been allocated.")
+    drafts = chargeback.draft_statements(
+        month=Month.of(run.month), run=run.allocation_run, actor=preparer_of(run), now=now
+    )
+    lines = allocation.run(run.allocation_run).output_hash
+    run.result_hash = digest_of({"lines": lines, "documents": sorted(drafts.data_hashes)})
+    return Outcome(
+        message=f"{drafts.count} statements drafted, {drafts.currency} {drafts.total:,.2f}.",
+        done=drafts.count,
+        total=drafts.count,
+        input_hash=lines,
+        output_hash=run.result_hash,
+    )
+
+
+def review(run: CloseRun, now: datetime) -> Outcome:
+    """Wait for another person."""
+    return Outcome(
+        message="Waiting for a second person to approve.",
+        state=StepState.WAITING,
+        done=0,
+        input_hash=run.result_hash,
+    )
+
+
+def lock(run: CloseRun, now: datetime) -> Outcome:
+    """Number and seal the approved statements and close the month, all or nothing.
+
+    :raises CloseState: when nobody approved this very result.
+    """
+    month, actor, approver = Month.of(run.month), preparer_of(run), approver_of(run)
+    # Holds the period's row before anything else is locked (docs/locking.md); changes nothing.
+    period_services.freeze(month=month, actor=actor, now=now)
+    _require_approved(run)
+    issued = chargeback.issue_statements(month=month, actor=actor, approver=approver, now=now)
+    period_services.lock(month=month, actor=actor, approver=approver, now=now)
+    return Outcome(
+        message=f"{issued.count} statements numbered and sealed; {month} is closed.",
+        done=issued.count,
+        total=issued.count,
+        input_hash=run.result_hash,
+        output_hash=digest_of(sorted(issued.numbers)),
+    )
+
+
+def render(run: CloseRun, now: datetime) -> Outcome:
+    """Say which statements still lack their PDF; each is rendered by a task of its own."""
+    todo, total = unrendered(run, locale=tenants.current().locale)
+    done = total - len(todo)
+    return Outcome(
+        message=f"{done} of {total} PDFs rendered.",
+        state=StepState.RUNNING if todo else StepState.DONE,
+        done=done,
+        total=total,
+        documents=tuple(todo),
+    )
+
+
+WORK: Final[Mapping[Step, Callable[[CloseRun, datetime], Outcome]]] = MappingProxyType(
+    {
+        Step.FREEZE: freeze,
+        Step.RECONCILE: reconcile,
+        Step.ATTRIBUTE: attribute,
+        Step.ALLOCATE: allocate,
+        Step.STATEMENTS: statements,
+        Step.REVIEW: review,
+        Step.LOCK: lock,
+        Step.RENDER: render,
+    }
+)
+
+
+def _require_approved(run: CloseRun) -> None:
+    """Pass when what was approved is still what the month would publish."""
+    published = allocation.published_or_none(Month.of(run.month))
+    if published is None or published.id != run.allocation_run:
+        raise CloseState(
+            "The month was allocated again after the approval. Prepare the close again and have "
+            "it approved again.",
+            code="preview_stale",
+        )
+
+
+def _unpriced(base: costs.CostBase) -> list[UnpricedUse]:
+    return [
+        UnpricedUse(name=str(item.sku), events=item.events, worst_case=item.worst_case)
+        for item in base.unpriced
+    ]
+
+
+def _before(month: Month) -> Decimal | None:
+    run = allocation.published_or_none(month - 1)
+    return run.sources.effective if run is not None else None
+
+
+def _keep(run: CloseRun, checks: list[Check]) -> None:
+    by_code = {check["code"]: check for check in run.checklist}
+    by_code.update({check.code: check.as_json() for check in checks})
+    run.checklist = list(by_code.values())
