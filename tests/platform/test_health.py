@@ -47,7 +47,7 @@ def test_probes_are_read_only(client: Client) -> None:
 
 def test_metrics_for_the_operator_on_this_machine(client: Client) -> None:
     client.get("/nowhere/", headers={"host": "acme.localhost"})
-    answer = client.get("/metrics")
+    answer = client.get("/metrics", headers={"host": "127.0.0.1:8000"})
     assert answer.status_code == 200
     text = answer.content.decode()
     assert 'finops_queue_tasks{queue="close"} 0.0' in text
@@ -55,7 +55,7 @@ def test_metrics_for_the_operator_on_this_machine(client: Client) -> None:
 
 
 def test_metrics_survive_a_broker_that_is_gone(client: Client, no_broker: None) -> None:
-    answer = client.get("/metrics")
+    answer = client.get("/metrics", headers={"host": "localhost"})
     assert answer.status_code == 200
     assert "finops_queue_tasks{" not in answer.content.decode()
 
