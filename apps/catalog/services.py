@@ -41,12 +41,16 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did: counts of models, and of price rows opened and closed."""
+    """What an import did: counts of models, and of price rows opened and closed.
+
+    A moved model is as it was, but its recognition rule is tried at another turn.
+    """
 
     source: str
     providers: int
     models: int
     changed_models: int
+    moved_models: int
     delisted_models: int
     opened: int
     closed: int
@@ -54,7 +58,7 @@ class ImportReport:
     @property
     def changed(self) -> bool:
         """Tell whether anything differs from before."""
-        return bool(self.changed_models or self.delisted_models)
+        return bool(self.changed_models or self.moved_models or self.delisted_models)
 
 
 class ImportOutOfOrder(Conflict):
@@ -114,6 +118,7 @@ class _Import:
         }
         self._seen: set[tuple[str, str]] = set()
         self._changed: list[tuple[AiModel, PublishedModel]] = []
+        self._moved: list[AiModel] = []
 
     def run(self, progress: Progress) -> ImportReport:
         """Write the differences and count them."""
@@ -125,7 +130,7 @@ class _Import:
             for key, row in self._known.items()
             if key not in self._seen and row.delisted_at is None
         ]
-        if self._changed or gone:
+        if self._changed or self._moved or gone:
             self._refuse_before(last_known_at())
         self._store_models()
         delisted = AiModel.objects.filter(pk__in=gone).update(delisted_at=self._now)
@@ -137,6 +142,7 @@ class _Import:
             providers=len(providers),
             models=len(self._seen),
             changed_models=len(self._changed),
+            moved_models=len(self._moved),
             delisted_models=delisted,
             opened=opened,
             closed=closed,
@@ -148,10 +154,12 @@ class _Import:
             self._seen.add(key)
             known = self._known.get(key)
             digest = model.digest
-            same = known is not None and known.source_hash == digest and known.delisted_at is None
-            if known is not None and same and known.position == position:
-                continue
-            self._changed.append((self._model_row(row, model, position, digest, known), model))
+            if known is None or known.source_hash != digest or known.delisted_at is not None:
+                fresh = self._model_row(row, model, position, digest, known)
+                self._changed.append((fresh, model))
+            elif known.position != position:
+                known.position = position
+                self._moved.append(known)
 
     def _model_row(
         self,
@@ -182,6 +190,7 @@ class _Import:
         AiModel.objects.bulk_create(new, batch_size=1000)
         fields = [f.name for f in AiModel._meta.concrete_fields if f.name not in _MODEL_KEY]
         AiModel.objects.bulk_update(known, fields, batch_size=200)
+        AiModel.objects.bulk_update(self._moved, ["position"], batch_size=1000)
 
     def _store_recognition(self, providers: dict[str, Provider]) -> None:
         known = {row.provider_id: row for row in Recognition.objects.filter(known_to__isnull=True)}

@@ -39,9 +39,7 @@ def cost(book, sku, meters, at=NOW):
     for meter, quantity in meters.items():
         quote = book.quote(sku=sku, meter=meter, at=at)
         assert quote is not None, meter
-        total += cost_of(
-            quantity=Decimal(quantity), amount=quote.amount, unit_size=quote.unit_size
-        )
+        total += cost_of(quantity=Decimal(quantity), amount=quote.amount, unit_size=quote.unit_size)
     return total
 
 
@@ -94,7 +92,9 @@ def test_cache_writes_are_charged_once(acme):
 
 def test_the_long_context_tier_is_a_cliff_on_the_whole_request(acme):
     book = rating.price_book()
-    below, above = (sku_of(book, "anthropic", "claude-sonnet-4-5", context=n) for n in (200_000, 200_001))
+    below, above = (
+        sku_of(book, "anthropic", "claude-sonnet-4-5", context=n) for n in (200_000, 200_001)
+    )
     assert (below.context_tier, above.context_tier) == ("", "200000")
     assert cost(book, below, {"input_tokens": 200_000}) == Decimal("0.6")
     assert cost(book, above, {"input_tokens": 200_001}) == Decimal("1.200006")
@@ -153,10 +153,7 @@ def test_a_contract_price_takes_effect_by_adoption_and_the_old_version_stays(acm
     assert amount(rating.price_book(version=before)) == Decimal("2.5")
     quote = rating.price_book().quote(sku=GPT, meter="input_tokens", at=NOW)
     assert quote is not None and quote.source == f"contract {price}"
-    actions = [
-        entry.action
-        for entry in audit.page(before=None, limit=2)
-    ]
+    actions = [entry.action for entry in audit.page(before=None, limit=2)]
     assert actions == ["price_book.adopted", "contract_price.recorded"]
 
 
@@ -211,7 +208,10 @@ def test_overlap_is_refused_by_the_database_itself(acme, actor, draft):
         {"conditions": Conditions(batch=True)},
         {"conditions": Conditions(context_gt=128_000)},
         {"model": "gpt-4o*"},
-        {"valid_from": datetime(2026, 9, 1, tzinfo=UTC), "valid_to": datetime(2026, 10, 1, tzinfo=UTC)},
+        {
+            "valid_from": datetime(2026, 9, 1, tzinfo=UTC),
+            "valid_to": datetime(2026, 10, 1, tzinfo=UTC),
+        },
     ],
 )
 def test_other_things_and_adjacent_times_do_not_overlap(acme, actor, draft, other):
@@ -233,9 +233,9 @@ def test_other_things_and_adjacent_times_do_not_overlap(acme, actor, draft, othe
 )
 def test_a_price_is_immutable_even_by_raw_sql(acme, actor, draft, statement):
     services.record_contract_price(draft=draft(), actor=actor, now=NOW)
-    with pytest.raises(IntegrityError, match="only ever ends being known"), transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
+    refused = pytest.raises(IntegrityError, match="only ever ends being known")
+    with refused, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
     assert ContractPrice.objects.get().amount == 2
 
 
@@ -271,9 +271,7 @@ def test_replacing_keeps_the_old_price_before_and_after(acme, actor, draft):
     old = services.record_contract_price(draft=draft(), actor=actor, now=NOW)
     november, december = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
     services.record_contract_price(
-        draft=draft(
-            amount=Decimal("1.8"), valid_from=november, valid_to=december, replaces=old
-        ),
+        draft=draft(amount=Decimal("1.8"), valid_from=november, valid_to=december, replaces=old),
         actor=actor,
         now=NOW + DAY,
     )
@@ -325,9 +323,7 @@ def test_a_price_recorded_with_an_early_clock_never_enters_an_adopted_version(ac
 @pytest.mark.parametrize("price", ["250", "0.025", "0"])
 def test_a_unit_slip_needs_confirmation(acme, actor, draft, price):
     with pytest.raises(services.PriceNotValid) as refused:
-        services.record_contract_price(
-            draft=draft(amount=Decimal(price)), actor=actor, now=NOW
-        )
+        services.record_contract_price(draft=draft(amount=Decimal(price)), actor=actor, now=NOW)
     assert [fault.field for fault in refused.value.errors] == ["confirm_unit_slip"]
     assert not ContractPrice.objects.exists()
     services.record_contract_price(

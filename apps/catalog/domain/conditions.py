@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -9,6 +10,8 @@ from typing import Final, NamedTuple
 
 STANDARD_TIERS: Final = frozenset({"", "standard", "default"})
 _DAY: Final = timedelta(days=1)
+_TIME: Final = "([01][0-9]|2[0-3]):([0-5][0-9])"
+_WINDOW: Final = re.compile(f"(?:([1-7]{{1,7}})@)?{_TIME}-{_TIME}", re.ASCII)
 
 
 class Conditions(NamedTuple):
@@ -89,23 +92,16 @@ def parse_window(text: str) -> Window:
 
     :raises ValueError: when the text is no window, or the window is empty.
     """
-    days, _, hours = text.rpartition("@")
-    opens, separator, closes = hours.partition("-")
-    weekdays = frozenset(int(day) for day in days) if days else frozenset(range(1, 8))
-    window = Window(_second_of_day(opens), _second_of_day(closes), weekdays)
-    if not separator or window.start == window.end or not weekdays <= frozenset(range(1, 8)):
+    found = _WINDOW.fullmatch(text)
+    if found is None:
         raise ValueError(f"{text!r} is no daily window; write it as 01:00-04:00")
-    return window
+    days, *edges = found.groups()
+    opens, closes = (int(edges[i]) * 3600 + int(edges[i + 1]) * 60 for i in (0, 2))
+    if opens == closes:
+        raise ValueError(f"{text!r} is no daily window: it is empty")
+    return Window(opens, closes, frozenset(map(int, days or "1234567")))
 
 
 def other_conditions(when: Mapping[str, str]) -> str:
     """Return conditions that usage does not carry in one canonical text: "route=mistral/eu"."""
     return "&".join(f"{key}={when[key]}" for key in sorted(when))
-
-
-def _second_of_day(text: str) -> int:
-    hour, separator, minute = text.partition(":")
-    second = int(hour) * 3600 + int(minute) * 60
-    if not separator or not 0 <= second <= 86_400 or not 0 <= int(minute) < 60:
-        raise ValueError(f"{text!r} is no time of day")
-    return second

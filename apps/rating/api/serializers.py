@@ -48,12 +48,10 @@ class WhenField(serializers.Field[datetime, str, str, Any]):
     def to_internal_value(self, data: Any) -> datetime:
         text = data if isinstance(data, str) else ""
         try:
-            moment = parse_datetime(text)
-            day = parse_date(text) if moment is None else None
+            day = parse_date(text)
+            moment = parse_datetime(text) if day is None else _midnight(day)
         except ValueError:
-            moment = day = None
-        if moment is None and day is not None:
-            moment = _midnight(day)
+            moment = None
         if moment is None or moment.tzinfo is None:
             raise serializers.ValidationError(
                 "Write 2026-11-01 or 2026-11-01T00:00:00Z, with an offset.", code="datetime"
@@ -61,7 +59,7 @@ class WhenField(serializers.Field[datetime, str, str, Any]):
         return moment
 
     def to_representation(self, value: datetime) -> str:
-        return value.isoformat()
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class PriceInput(Known):
@@ -158,10 +156,10 @@ class PriceOutput(serializers.Serializer[PriceFacts]):
     unit_size = serializers.IntegerField()
     unit = serializers.SerializerMethodField()
     price = serializers.SerializerMethodField()
-    valid_from = serializers.DateTimeField(allow_null=True)
-    valid_to = serializers.DateTimeField(allow_null=True)
-    known_from = serializers.DateTimeField()
-    known_to = serializers.DateTimeField(allow_null=True)
+    valid_from = WhenField(allow_null=True)
+    valid_to = WhenField(allow_null=True)
+    known_from = WhenField()
+    known_to = WhenField(allow_null=True)
     source = serializers.CharField()
     note = serializers.CharField()
     adopted = serializers.BooleanField(help_text="the price book in force knows it")
@@ -191,9 +189,9 @@ class BookOutput(serializers.Serializer[Any]):
     """The version of the price book in force."""
 
     version = serializers.IntegerField()
-    catalog_known_at = serializers.DateTimeField()
-    contract_known_at = serializers.DateTimeField()
-    adopted_at = serializers.DateTimeField()
+    catalog_known_at = WhenField()
+    contract_known_at = WhenField()
+    adopted_at = WhenField()
     adopted_by = serializers.CharField()
     outdated = serializers.BooleanField(help_text="prices are known that it does not know yet")
 

@@ -257,9 +257,8 @@ class ContractPricePage(PageMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         price = self._price
         may_change = self.actor.may(Scope.PRICES_WRITE) and price.known_to is None
-        return super().get_context_data(
-            price=price, may_change=may_change, entries=_entries(price), end=EndForm(), **kwargs
-        )
+        shown = {"price": price, "may_change": may_change, "entries": _entries(price)}
+        return super().get_context_data(**{**kwargs, **shown})
 
     @property
     def _price(self) -> selectors.PriceFacts:
