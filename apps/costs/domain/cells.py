@@ -21,11 +21,12 @@ TEXT_LIMIT: Final = 4096
 TAG_LIMIT: Final = 200
 """More tags than any provider allows on one resource."""
 
-_NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
-_STRICT_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE]-?\d{1,3})?")
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_STRICT_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE]-?\d{1,3})?", re.ASCII)
 _MOMENT: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?"
-    r"(?: ?(Z|UTC|[+-]\d\d:?\d\d))?"
+    r"(?: ?(Z|UTC|[+-]\d\d:?\d\d))?",
+    re.ASCII,
 )
 
 
