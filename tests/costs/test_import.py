@@ -226,7 +226,7 @@ def test_who_may_not_and_what_is_not_declared(cloud, ada):
 def test_a_bill_is_kept_as_delivered(cloud, ada, statement):
     bring(focus(row("1")), ada)
     before = snapshot()
-    with pytest.raises(Exception, match="as delivered|permission denied"):  # noqa: SIM117
+    with pytest.raises(Exception, match=r"as delivered|permission denied"):  # noqa: SIM117
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement)
     assert snapshot() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -53,7 +54,7 @@ def test_a_month_of_a_clock_change_is_bounded_by_local_midnights(zone, month, st
 @pytest.mark.parametrize("zone", [BERLIN, NEW_YORK])
 def test_months_touch_without_gap_or_overlap(zone):
     periods = calendar(zone, [State.OPEN] * 12).periods
-    for one, two in zip(periods, periods[1:], strict=False):
+    for one, two in itertools.pairwise(periods):
         assert one.ends_at == two.starts_at
 
 

@@ -48,7 +48,9 @@ def test_a_currency_to_itself_is_one_and_nothing_is_inverted_or_crossed():
     for base, quote in (("EUR", "USD"), ("GBP", "EUR")):
         with pytest.raises(MissingRate) as missing:
             table.rate(base, quote)
-        assert missing.value.message.startswith(f"2026-10 has no frozen rate from {base} to {quote}")
+        assert missing.value.message.startswith(
+            f"2026-10 has no frozen rate from {base} to {quote}"
+        )
         assert (missing.value.base, missing.value.quote) == (base, quote)
 
 

@@ -270,7 +270,9 @@ def test_a_wrong_rate_changes_nothing(acme, ada):
     assert snapshot() == before
 
 
-@pytest.mark.parametrize("statement", ["UPDATE periods_fxrate SET rate = 2", "DELETE FROM periods_fxrate"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE periods_fxrate SET rate = 2", "DELETE FROM periods_fxrate"]
+)
 def test_an_entered_rate_refuses_change_by_raw_sql(acme, ada, statement):
     enter(JANUARY, "1.08", RateKind.FROZEN, ada)
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
