@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation, localcontext
@@ -185,15 +186,9 @@ def unit_price(price: UnitPrice | Unpriced | None) -> str:
     locale = _reading.get().locale
     least = minor_digits(price.currency)
     symbol = numbers.get_currency_symbol(price.currency, locale)
-    pattern = numbers.parse_pattern(locale.currency_formats["standard"])
+    pattern = _with_decimals(locale.currency_formats["standard"], least, 18)
     with localcontext(EXACT):
-        shown = pattern.apply(
-            price.amount,
-            locale,
-            currency=price.currency,
-            currency_digits=False,
-            force_frac=(least, 18),
-        )
+        shown = pattern.apply(price.amount, locale, currency=price.currency, currency_digits=False)
     shown = shown.replace("\u00a4", symbol).replace(" ", NBSP)
     return f"{shown} per{NBSP}{_per(price.per, price.unit)}"
 
@@ -212,13 +207,22 @@ def _grouped(value: Decimal, pattern: numbers.NumberPattern, least: int, most: i
     with localcontext(EXACT):
         nothing = value.quantize(Decimal(1).scaleb(-scale)) == 0
         shown = Decimal(0) if nothing else value  # a minus before 0.00 says nothing
-        return pattern.apply(shown, _reading.get().locale, force_frac=(least, most))
+        text: str = _with_decimals(pattern, least, most).apply(shown, _reading.get().locale)
+    return text
+
+
+def _with_decimals(pattern: numbers.NumberPattern, least: int, most: int) -> numbers.NumberPattern:
+    changed = copy(pattern)
+    changed.frac_prec = (least, most)
+    return changed
 
 
 def _compact(value: Decimal, *, digits: int) -> str:
     locale = _reading.get().locale
     with localcontext(EXACT):
         text = numbers.format_compact_decimal(value, locale=locale, fraction_digits=digits)
+    if not any(sign.isalpha() for sign in text):
+        return number(value, most=0)  # German, for one, has no short form of thousands
     return re.sub(r"(\d)\s?([^\W\d])", rf"\1{NBSP}\2", text)
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from django import template
-from django.forms import BoundField, CheckboxInput, RadioSelect, Select, SelectMultiple
+from django.forms import (
+    BoundField,
+    CheckboxInput,
+    CheckboxSelectMultiple,
+    RadioSelect,
+    Select,
+    SelectMultiple,
+    Widget,
+)
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -17,10 +25,11 @@ from django.utils.text import capfirst
 from apps.core import presentation
 from apps.core.domain.months import Month
 from apps.core.presentation import UNPRICED, Figure, UnitPrice, Unpriced
-from apps.core.web import palette
+from apps.core.web import palette, sparklines
 from apps.core.web.charts import Chart
 from apps.core.web.lists import Column, read
 from apps.core.web.parts import Kpi
+from apps.core.web.statuses import read_status
 
 register = template.Library()
 
@@ -206,40 +215,18 @@ def _tone(direction: str, good: str) -> str:
 @register.simple_tag
 def sparkline(values: Iterable[Figure], label: str = "Trend") -> SafeString:
     """Draw a small line as SVG, without scripts; missing values leave a gap."""
-    decimals = [presentation.decimal_of(value) for value in values]
-    known = [value for value in decimals if value is not None]
-    if len(known) < 2:
+    drawn = sparklines.draw([presentation.decimal_of(value) for value in values])
+    if drawn is None:
         return mark_safe("")
-    low, high = min(known), max(known)
-    spread = (high - low) or Decimal(1)
-    width = Decimal(100) / (len(decimals) - 1)
-    points = [
-        None if value is None else (width * at, Decimal(26) - (value - low) / spread * 22)
-        for at, value in enumerate(decimals)
-    ]
-    line = _path(points)
-    x, y = next(point for point in reversed(points) if point is not None)
     return format_html(
         '<svg class="sparkline" viewBox="-2 0 104 30" preserveAspectRatio="none" role="img" '
         'aria-label="{}"><path class="sparkline-area" d="{}"/>'
-        '<path class="sparkline-line" d="{}"/>'
-        '<path class="sparkline-end" d="M{} {}h0"/></svg>',
+        '<path class="sparkline-line" d="{}"/><path class="sparkline-end" d="{}"/></svg>',
         label,
-        f"{line}L{x:.1f} 30L0 30Z" if None not in points else "",
-        line,
-        f"{x:.1f}",
-        f"{y:.1f}",
+        drawn.area,
+        drawn.line,
+        drawn.end,
     )
-
-
-def _path(points: Sequence[tuple[Decimal, Decimal] | None]) -> str:
-    steps: list[str] = []
-    pen_down = False
-    for point in points:
-        if point is not None:
-            steps.append(f"{'L' if pen_down else 'M'}{point[0]:.1f} {point[1]:.1f}")
-        pen_down = point is not None
-    return "".join(steps)
 
 
 @register.simple_tag
@@ -268,28 +255,10 @@ def icon(name: str, css: str = "") -> SafeString:
     )
 
 
-_STATUS: Final[Mapping[str, tuple[str, str]]] = {
-    **dict.fromkeys(("open", "active", "published", "current"), ("info", "point")),
-    **dict.fromkeys(
-        ("done", "closed", "approved", "paid", "accepted", "accounted", "ok", "final", "sent"),
-        ("good", "check"),
-    ),
-    **dict.fromkeys(("running", "soft-closed", "in review", "started"), ("busy", "clock")),
-    **dict.fromkeys(
-        ("warning", "late", "overdue", "conflict", "disputed", "unowned", "needs approval"),
-        ("warn", "alert-triangle"),
-    ),
-    **dict.fromkeys(
-        ("failed", "rejected", "denied", "refused", "revoked", "expired", "suspended"), ("bad", "x")
-    ),
-}
-
-
 @register.simple_tag
 def badge(status: str, label: str = "") -> SafeString:
     """Show a status as word, color and sign. Unknown statuses are neutral."""
-    words = str(status).replace("_", " ").replace("soft closed", "soft-closed").lower()
-    tone, sign = _STATUS.get(words, ("neutral", "point"))
+    words, tone, sign = read_status(status)
     mark = mark_safe('<span class="status-point"></span>') if sign == "point" else icon(sign)
     return format_html(
         '<span class="status-badge status-{}">{}{}</span>', tone, mark, label or capfirst(words)
@@ -393,6 +362,8 @@ _SHOWN: Final[Mapping[str, Callable[[Any], SafeString]]] = {
 
 # ------------------------------------------------------------------------------------------- fields
 
+_GROUPS: Final = (RadioSelect, CheckboxSelectMultiple)
+
 
 @register.inclusion_tag("components/field.html")
 def field(bound: BoundField, wide: str = "") -> dict[str, Any]:
@@ -401,23 +372,28 @@ def field(bound: BoundField, wide: str = "") -> dict[str, Any]:
         "field": bound,
         "control": _control(bound),
         "check": isinstance(bound.field.widget, CheckboxInput),
-        "group": isinstance(bound.field.widget, RadioSelect),
+        "group": isinstance(bound.field.widget, _GROUPS),
         "wide": wide,
     }
 
 
 def _control(bound: BoundField) -> SafeString:
     widget = bound.field.widget
-    css = "form-control"
-    if isinstance(widget, CheckboxInput | RadioSelect):
-        css = "form-check-input"
-    elif isinstance(widget, Select | SelectMultiple):
-        css = "form-select"
     described = [f"{bound.auto_id}_help"] if bound.help_text else []
-    attrs: dict[str, Any] = {"class": f"{widget.attrs.get('class', '')} {css}".strip()}
+    attrs: dict[str, Any] = {}
+    css = f"{widget.attrs.get('class', '')} {_control_class(widget)}".strip()
     if bound.errors:
         described.insert(0, f"{bound.auto_id}_error")
-        attrs |= {"aria-invalid": "true", "class": f"{attrs['class']} is-invalid"}
+        attrs["aria-invalid"] = "true"
+        css = f"{css} is-invalid".strip()
     if described:
         attrs["aria-describedby"] = " ".join(described)
+    if not isinstance(widget, _GROUPS):
+        attrs["class"] = css
     return SafeString(bound.as_widget(attrs=attrs))
+
+
+def _control_class(widget: Widget) -> str:
+    if isinstance(widget, CheckboxInput):
+        return "form-check-input"
+    return "form-select" if isinstance(widget, Select | SelectMultiple) else "form-control"

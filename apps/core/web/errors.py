@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 
 from apps.core.api.errors import status_of
 from apps.core.domain.errors import Refusal
+from apps.core.middleware import current_request_id
 from apps.core.web import shell
 
 _PAGES: Final = frozenset({400, 403, 404, 500, 503})
@@ -66,11 +67,10 @@ def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 def _answer(request: HttpRequest, status: int, **context: Any) -> HttpResponse:
     """Render the page of a status; one without a page of its own uses the page of 400."""
     template = f"errors/{status if status in _PAGES else 400}.html"
-    request_id = getattr(request, "request_id", "") or ""
     values = {
         "status": status,
         "theme": shell.theme_of(request),
-        "request_id": request_id,
+        "request_id": current_request_id(),
         "tenant_name": getattr(getattr(request, "tenant", None), "name", ""),
         **context,
     }

@@ -122,7 +122,7 @@ def _kpis() -> list[Kpi]:
 
 
 def _charts() -> list[Chart]:
-    return [_trend(), _ranking(), _area(), _burn(), _treemap(), _sankey(), _waterfall(), _line()]
+    return [_trend(), _ranking(), _area(), _burn(), _waterfall(), _treemap(), _sankey(), _line()]
 
 
 def _trend() -> Chart:

@@ -173,6 +173,11 @@
     if (location.hash === "#nav") document.querySelector(".side-panel a")?.focus();
   });
   document.addEventListener("toast", (event) => toast(event.detail));
+  document.addEventListener("htmx:configRequest", ({ detail }) => {
+    if (detail.verb !== "get") return;
+    const given = [...detail.formData.entries()];
+    for (const [name, value] of given) if (value === "") detail.formData.delete(name);
+  });
   document.addEventListener("htmx:afterSettle", (event) => dress(event.detail.elt));
   document.addEventListener("htmx:responseError", () =>
     toast({ text: "The server could not answer. Try again in a moment.", tone: "bad" }),

@@ -46,11 +46,17 @@ window.consoleCharts = (() => {
       maximumFractionDigits: spec.currency ? digits : 6,
     });
     const short = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
+    const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+    const small = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
     const unit = spec.unit ? `\u00a0${spec.unit}` : "";
     const code = spec.currency ? `${spec.currency}\u00a0` : "";
     return {
       exact: (value) => (value === null || value === undefined ? "–" : `${code}${full.format(value)}${unit}`),
-      axis: (value) => short.format(value),
+      axis: (value) => {
+        const parts = short.formatToParts(value);
+        if (parts.some((part) => part.type === "compact")) return short.format(value);
+        return (Math.abs(value) < 100 ? small : whole).format(value);
+      },
       axisName: spec.currency || spec.unit,
     };
   }
@@ -213,8 +219,9 @@ window.consoleCharts = (() => {
       xAxis: {
         type: "value",
         name: text.axisName,
-        nameLocation: "end",
-        nameTextStyle: { color: theme.ink3, verticalAlign: "top", padding: [6, 0, 0, 0] },
+        nameLocation: "middle",
+        nameGap: 26,
+        nameTextStyle: { color: theme.ink3 },
         axisLabel: { color: theme.ink3, formatter: text.axis, hideOverlap: true },
         splitLine: { lineStyle: { color: theme.line } },
       },
@@ -298,11 +305,20 @@ window.consoleCharts = (() => {
           bottom: 6,
           label: {
             fontSize: 13,
+            lineHeight: 18,
             padding: 6,
             position: "insideTopLeft",
             formatter: ({ data, name }) => `${name}\n${text.axis(data.raw)}`,
           },
-          upperLabel: { show: deep, height: 24, fontWeight: 600, padding: [0, 6] },
+          upperLabel: {
+            show: deep,
+            height: 26,
+            lineHeight: 26,
+            fontSize: 13,
+            fontWeight: 600,
+            padding: [0, 6],
+            formatter: ({ data, name }) => `${name}  ${text.axis(data.raw)}`,
+          },
           levels: [
             { itemStyle: { borderColor: theme.surface, borderWidth: 0, gapWidth: 3 }, upperLabel: { show: false } },
             { itemStyle: { borderWidth: 0, gapWidth: 2, borderColorSaturation: 0.6 } },
@@ -380,7 +396,7 @@ window.consoleCharts = (() => {
     };
   }
 
-  function waterfall(spec, theme, text, narrow) {
+  function waterfall(spec, theme, text, narrow, width) {
     let level = 0;
     const steps = spec.nodes.map((node) => {
       const value = Number(node.value);
@@ -391,13 +407,20 @@ window.consoleCharts = (() => {
     const tone = (step) => (step.node.total ? theme.accent : step.rises ? theme.owners[2] : theme.owners[1]);
     const sign = (node) => (node.total || node.value.startsWith("-") ? "" : "+");
     const framed = axes(theme, text, { categories: spec.nodes.map((node) => node.name) }, narrow);
+    const floor = floorOf(steps);
+    if (floor > 0) {
+      framed.yAxis.min = floor;
+      framed.yAxis.name = `${text.axisName}, axis starts at ${text.axis(floor)}`;
+    }
+    const room = (width - 90) / spec.nodes.length;
+    const tight = Math.max(...spec.nodes.map((node) => node.name.length)) * 6.8 > room;
     framed.xAxis.axisLabel = {
       ...framed.xAxis.axisLabel,
       interval: 0,
       hideOverlap: false,
-      rotate: narrow ? 40 : 0,
-      width: narrow ? 84 : 96,
-      overflow: narrow ? "truncate" : "break",
+      rotate: tight ? 35 : 0,
+      width: tight ? 96 : undefined,
+      overflow: tight ? "truncate" : undefined,
     };
     return {
       ...base(theme),
@@ -428,6 +451,16 @@ window.consoleCharts = (() => {
         },
       },
     };
+  }
+
+  // Returns where a waterfall's axis starts: near the smallest level when zero would flatten it.
+  function floorOf(steps) {
+    const tops = steps.map((step) => step.from + step.height);
+    const lowest = Math.min(...steps.map((step) => (step.node.total ? step.from + step.height : step.from)));
+    const spread = Math.max(...tops) - lowest;
+    if (lowest <= 0 || spread > lowest / 2) return 0;
+    const unit = 10 ** Math.floor(Math.log10(spread));
+    return Math.max(0, Math.floor((lowest - spread / 2) / unit) * unit);
   }
 
   function burn(spec, theme, text, narrow) {
@@ -471,7 +504,7 @@ window.consoleCharts = (() => {
     return {
       ...base(theme),
       ...framed,
-      legend: { ...legend(theme, drawn.map((one) => one.name)), icon: undefined, itemWidth: 22 },
+      legend: { ...legend(theme, drawn.map((one) => one.name)), icon: undefined, itemWidth: 24, itemStyle: { opacity: 0 } },
       series: [...(wide.length ? [band(low, 0), band(wide, 0.16)] : []), ...drawn],
       tooltip: {
         ...base(theme).tooltip,
@@ -504,16 +537,16 @@ window.consoleCharts = (() => {
       const chart = drawn.get(target);
       if (!chart) continue;
       chart.picture.resize();
-      if (chart.narrow !== isNarrow(target)) render(target);
+      if (chart.narrow !== isNarrow(target) || chart.spec.kind === "waterfall") render(target);
     }
   });
 
-  const isNarrow = (holder) => holder.clientWidth < 480;
+  const isNarrow = (holder) => holder.clientWidth < 420;
 
   function render(holder) {
     const chart = drawn.get(holder);
     chart.narrow = isNarrow(holder);
-    const option = KINDS[chart.spec.kind](chart.spec, look(), words(chart.spec), chart.narrow);
+    const option = KINDS[chart.spec.kind](chart.spec, look(), words(chart.spec), chart.narrow, holder.clientWidth);
     chart.picture.setOption(option, { notMerge: true });
   }
 

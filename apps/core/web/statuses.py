@@ -1,0 +1,29 @@
+"""Which tone and which sign a status has; one place, so that a word means the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_STATUS: Final[Mapping[str, tuple[str, str]]] = {
+    **dict.fromkeys(("open", "active", "published", "current"), ("info", "point")),
+    **dict.fromkeys(
+        ("done", "closed", "approved", "paid", "accepted", "accounted", "ok", "final", "sent"),
+        ("good", "check"),
+    ),
+    **dict.fromkeys(("running", "soft-closed", "in review", "started"), ("busy", "clock")),
+    **dict.fromkeys(
+        ("warning", "late", "overdue", "conflict", "disputed", "unowned", "needs approval"),
+        ("warn", "alert-triangle"),
+    ),
+    **dict.fromkeys(
+        ("failed", "rejected", "denied", "refused", "revoked", "expired", "suspended"), ("bad", "x")
+    ),
+}
+
+
+def read_status(status: str) -> tuple[str, str, str]:
+    """Return the words, the tone and the icon of a status; unknown ones are neutral."""
+    words = str(status).replace("_", " ").replace("soft closed", "soft-closed").lower()
+    tone, sign = _STATUS.get(words, ("neutral", "point"))
+    return words, tone, sign
