@@ -89,6 +89,11 @@ class Script:
         ]
 
     @property
+    def bills(self) -> list[Mapping[str, Any]]:
+        """Return the recorded bills: file, account, name, and the month they were recorded for."""
+        return list(self.text.get("bills", ()))
+
+    @property
     def stories(self) -> list[tuple[Story, int | None]]:
         """Return each story with the place of its surge month among the demo's, if it has one."""
         return [(_story(row), row.get("surge_month")) for row in self.text["stories"]]
