@@ -30,6 +30,7 @@ DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 TENANT_LIMIT_SET_CALLS = True  # one SET search_path per change of tenant instead of per query
 
 SHARED_APPS = [
+    "finops_platform",  # first: its create_tenant stands before the one of django-tenants
     "django_tenants",
     "apps.core",
     "apps.tenants",
@@ -48,7 +49,6 @@ SHARED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
-    "finops_platform",
 ]
 TENANT_APPS = [
     "django.contrib.contenttypes",

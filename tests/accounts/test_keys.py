@@ -43,7 +43,9 @@ def test_only_a_hash_of_the_secret_is_stored(acme):
     assert row.key_hash == KeyText.parse(key.text).hash
     with connection.cursor() as cursor:
         for table in ("accounts_apikey", "audit_auditrecord", "django_session"):
-            cursor.execute(f"SELECT count(*) FROM {table} AS r WHERE r::text LIKE %s", [f"%{secret}%"])
+            cursor.execute(
+                f"SELECT count(*) FROM {table} AS r WHERE r::text LIKE %s", [f"%{secret}%"]
+            )
             assert cursor.fetchone() == (0,)
 
 
@@ -169,7 +171,9 @@ def test_a_revoked_key_opens_nothing_at_once(acme):
     with pytest.raises(Unauthenticated):
         actor_of(key)
     services.revoke_key(actor=system_actor("tests"), key=key.facts.id, now=NOW)
-    actions = [entry.action for entry in audit.history(subject="api_key", subject_id=str(key.facts.id))]
+    actions = [
+        entry.action for entry in audit.history(subject="api_key", subject_id=str(key.facts.id))
+    ]
     assert actions == ["api_key.issued", "api_key.revoked"]
 
 
@@ -280,7 +284,7 @@ def test_the_shared_host_takes_no_sessions(acme):
     shared.cookies["sessionid"] = client.cookies["sessionid"].value
     assert shared.get(KEYS).status_code == 401
     assert shared.get(AUDIT, headers=bearer(weak)).status_code == 403
-    assert "sessionid" not in {cookie for cookie in shared.get(AUDIT, headers=bearer(weak)).cookies}
+    assert "sessionid" not in shared.get(AUDIT, headers=bearer(weak)).cookies
 
 
 def test_a_request_of_the_shared_host_leaves_the_next_one_on_public(acme):
@@ -362,7 +366,12 @@ def test_the_page_shows_a_new_key_once(acme):
     client = signed_in("acme", person())
     page = client.post(
         "/settings/api-keys/new/",
-        {"name": "gateway", "kind": "service", "scopes": ["usage:write"], "bound_tags": "team=search"},
+        {
+            "name": "gateway",
+            "kind": "service",
+            "scopes": ["usage:write"],
+            "bound_tags": "team=search",
+        },
     )
     text = page.content.decode()
     key = KeyText.parse(text.split('value="fp_', 1)[1].split('"', 1)[0].join(["fp_", ""]))

@@ -129,7 +129,10 @@ def test_a_link_is_salted_with_schema_and_purpose(acme, globex):
         url = reset_link()
     with schema_context(globex.schema):
         User.objects.filter(role="owner").update(
-            public_id=row.public_id, email=row.email, password=row.password, last_login=row.last_login
+            public_id=row.public_id,
+            email=row.email,
+            password=row.password,
+            last_login=row.last_login,
         )
     assert use(url, "globex") is None
     assert use(url.replace("/reset/", "/invite/"), "acme") is None

@@ -133,9 +133,7 @@ def test_a_deactivated_person_is_out_at_once(acme):
     user = person()
     client = signed_in("acme", user)
     assert client.get(HOME).status_code == 200
-    User.objects.filter(pk=user.pk).update(
-        is_active=False, deactivated_at="2026-01-01T00:00:00Z"
-    )
+    User.objects.filter(pk=user.pk).update(is_active=False, deactivated_at="2026-01-01T00:00:00Z")
     assert client.get(HOME).status_code == 302
 
 

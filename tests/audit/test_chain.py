@@ -86,7 +86,7 @@ def test_what_an_insert_claims_about_the_chain_is_ignored(acme):
     assert selectors.faults() == []
 
 
-# Tampering by the owner of the tables, who can disable every guard ---------------------------------
+# Tampering by the owner of the tables, who can disable every guard -------------------------------
 
 TAMPERED = {
     "changed": (
@@ -235,7 +235,7 @@ def test_history_is_of_one_thing_oldest_first(acme):
     assert entries[0].sequence < entries[1].sequence
 
 
-# The doors -----------------------------------------------------------------------------------------
+# The doors ---------------------------------------------------------------------------------------
 
 
 def test_the_trail_over_the_api(acme):

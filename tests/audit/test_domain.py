@@ -43,7 +43,7 @@ def test_a_changed_field_shows(links, data):
     names = [one.name for one in fields(Link) if one.name not in ("sequence", "hash")]
     name = data.draw(st.sampled_from(names))
     links[at] = replace(links[at], **{name: (getattr(links[at], name) or "") + "x"})
-    assert [one.sequence for one in faults(links, head)][0] == at + 1
+    assert next(one.sequence for one in faults(links, head)) == at + 1
 
 
 @given(FULL, st.data())
