@@ -102,9 +102,8 @@ class Words:
 
     def _price_amount(self, amount: Decimal, currency: str) -> str:
         locale = presentation.current_reading().locale
-        pattern = numbers.parse_pattern(locale.currency_formats["standard"])
+        pattern = numbers.parse_pattern(locale.currency_formats["standard"].pattern)
         least = max(minor_digits(currency), -int(amount.as_tuple().exponent))
-        shown: str = pattern.apply(
-            amount, locale, currency=currency, currency_digits=False, force_frac=(least, least)
-        )
+        pattern.frac_prec = (least, least)
+        shown: str = pattern.apply(amount, locale, currency=currency, currency_digits=False)
         return shown.replace("\u00a4", numbers.get_currency_symbol(currency, locale))
