@@ -12,6 +12,8 @@ handler404 = "finops_platform.errors.not_found"
 handler500 = "finops_platform.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("apps.insights.web.urls")),
+    path("style/", include("apps.core.web.urls")),
     path("", include("apps.accounts.web.urls")),
     path("", include("apps.audit.web.urls")),
     path("", include("apps.rating.web.urls")),

@@ -70,6 +70,7 @@ TENANT_APPS = [
     "apps.allocation",
     "apps.chargeback",
     "apps.closing",
+    "apps.insights",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
 
@@ -112,7 +113,11 @@ TEMPLATES = [
 ]
 
 # What only higher apps know of the things around every page; see apps/core/web/shell.py.
-CONSOLE_HOOKS = {"granters": "apps.accounts.web.access.granters"}
+CONSOLE_HOOKS = {
+    "granters": "apps.accounts.web.access.granters",
+    "owners": "apps.insights.web.views.owner_names",
+    "period": "apps.insights.web.views.period_badge",
+}
 CSRF_FAILURE_VIEW = "apps.core.web.errors.csrf_failure"
 
 STATIC_URL = "/static/"

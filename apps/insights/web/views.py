@@ -1,0 +1,93 @@
+"""The home page: what this month costs, where it goes, and what needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.views.generic import TemplateView
+
+from apps.core import presentation
+from apps.core.domain.access import Scope
+from apps.core.domain.months import Month
+from apps.core.web.page import Crumb, Page, Tab
+from apps.core.web.shell import PeriodBadge
+from apps.core.web.views import PageMixin
+from apps.costs import selectors as costs
+from apps.directory import selectors as directory
+from apps.insights import selectors
+from apps.insights.web import figures
+from apps.periods import selectors as periods
+from apps.tenants import selectors as tenants
+
+_SHOWN_MONTHS = 4
+
+
+class Home(PageMixin, TemplateView):
+    """Shows one month at a glance; `?month=2026-10` shows an earlier one."""
+
+    template_name = "insights/home.html"
+    scopes: ClassVar[Mapping[str, Scope | None]] = {"GET": Scope.COSTS_READ}
+
+    def page(self) -> Page:
+        month = self._month
+        return Page(
+            title=f"Spend in {presentation.month(str(month))}",
+            subtitle=f"{tenants.current().name}: everything metered and billed, as booked so far.",
+            crumbs=[Crumb("Home")],
+            status=periods.period(month).state.value,
+            tabs=[
+                Tab(
+                    label=presentation.month(str(shown)),
+                    url=f"/?month={shown}",
+                    active=shown == month,
+                )
+                for shown in self._months
+            ],
+        )
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        overview = costs.overview(month=self._month, actor=self.actor)
+        return super().get_context_data(
+            kpis=figures.kpis(overview),
+            trend=figures.daily_trend(overview),
+            by_team=figures.by_team(overview),
+            by_model=figures.by_model(overview),
+            attention=selectors.attention(overview=overview, actor=self.actor),
+            empty=figures.NOTHING_YET,
+            **kwargs,
+        )
+
+    @property
+    def _today(self) -> Month:
+        local = timezone.now().astimezone(tenants.current().timezone)
+        return Month.of(local.date())
+
+    @property
+    def _month(self) -> Month:
+        asked = self.request.GET.get("month", "")
+        return Month.parse(asked) if asked else self._today
+
+    @property
+    def _months(self) -> list[Month]:
+        last = max(self._today, self._month)
+        known = {period.month for period in periods.calendar().periods}
+        shown = [last - back for back in reversed(range(_SHOWN_MONTHS))]
+        return [month for month in shown if month in known]
+
+
+def period_badge(request: HttpRequest) -> PeriodBadge | None:
+    """Return the present accounting month for the top bar of every page."""
+    if tenants.on_public():
+        return None
+    today = Month.of(timezone.now().astimezone(tenants.current().timezone).date())
+    state = periods.period(today).state.value
+    return PeriodBadge(presentation.month(str(today)), state, f"/month/{today}/")
+
+
+def owner_names(request: HttpRequest) -> list[str]:
+    """Return the teams in a stable order, so that each keeps its color on every page."""
+    today = timezone.now().astimezone(tenants.current().timezone).date()
+    return [team.code for team in directory.teams(today)]
