@@ -18,5 +18,6 @@ def request_adoption() -> None:
     A broker that does not answer delays nothing but the adoption, and is logged: the daily run
     adopts what was left.
     """
-    task = signature(ADOPT_PRICES, kwargs={"schema": connection.schema_name}, immutable=True)
+    schema: str = connection.schema_name  # type: ignore[attr-defined]
+    task = signature(ADOPT_PRICES, kwargs={"schema": schema}, immutable=True)
     transaction.on_commit(partial(task.apply_async), robust=True)

@@ -416,7 +416,13 @@ def test_between_breakpoints_nothing_changes(data):
         *([row(amount="8", conditions=Conditions(window=window))] if window else []),
     )
     points = book.breakpoints(
-        provider="openai", model="gpt-4o", service_tier="", batch=False, region=""
+        provider="openai",
+        model="gpt-4o",
+        service_tier="",
+        batch=False,
+        region="",
+        start=start,
+        end=start + timedelta(days=5),
     )
     answers: dict[tuple[int, int], set[object]] = {}
     for _ in range(20):

@@ -142,7 +142,7 @@ class ConditionsOutput(serializers.Serializer[Any]):
     other = serializers.CharField()
 
 
-class PriceOutput(serializers.Serializer[PriceFacts]):
+class PriceOutput(serializers.Serializer[Any]):
     """A price with its unit; `price` says it in words."""
 
     id = serializers.UUIDField(source="public_id", allow_null=True)
@@ -160,7 +160,7 @@ class PriceOutput(serializers.Serializer[PriceFacts]):
     valid_to = WhenField(allow_null=True)
     known_from = WhenField()
     known_to = WhenField(allow_null=True)
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     note = serializers.CharField()
     adopted = serializers.BooleanField(help_text="the price book in force knows it")
     superseded_by = serializers.UUIDField(allow_null=True)

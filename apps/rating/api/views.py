@@ -49,7 +49,7 @@ class Prices(APIView):
         )
         return Response(
             {
-                "results": PriceOutput(page.prices, many=True).data,
+                "results": PriceOutput(list(page.prices), many=True).data,
                 "next": _link(request, page.next),
                 "previous": _link(request, page.previous),
             }

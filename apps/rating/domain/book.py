@@ -27,6 +27,9 @@ _MOST_STRETCHES: Final = 64
 _FIRST_WINDOW_DAY: Final = datetime(2022, 1, 1, tzinfo=UTC)
 _LAST_WINDOW_DAY: Final = datetime(2040, 1, 1, tzinfo=UTC)
 
+_Sent = tuple[str, str, str, bool, str]
+"""As the sender wrote them: provider, model, service tier, batch, region."""
+
 _Key = TypeVar("_Key")
 _Answer = TypeVar("_Answer")
 
@@ -45,16 +48,6 @@ class PriceSource(Protocol):
 
     def contract_rows(self) -> Sequence[PriceRow]:
         """Return all contract prices."""
-
-
-class _Sent(NamedTuple):
-    """A request's selling conditions as the sender wrote them."""
-
-    provider: str
-    model: str
-    service_tier: str
-    batch: bool
-    region: str
 
 
 class _Tiers(NamedTuple):
@@ -106,11 +99,11 @@ class PriceBook:
         tokens. Unknown providers, models and tiers stay as they were sent and get no quote.
         """
         sent = (provider, model, service_tier or "", batch, region or "")
-        for tiers in self._skus.get(sent, ()):  # type: ignore[call-overload]
+        for tiers in self._skus.get(sent, ()):
             if tiers.start <= at < tiers.end:
                 break
         else:
-            tiers = self._find_tiers(_Sent(*sent), at)
+            tiers = self._find_tiers(sent, at)
         if not tiers.thresholds:
             return tiers.skus[0]
         return tiers.skus[bisect_left(tiers.thresholds, context_tokens)]
@@ -153,7 +146,7 @@ class PriceBook:
         equally many `contexts` below them, give the same SKU and the same quotes. Daily
         windows are unrolled between `start` and `end` only.
         """
-        sent = _Sent(provider, model, service_tier or "", batch, region or "")
+        sent = (provider, model, service_tier or "", batch, region or "")
         rows = self._rows_of(self._plain_sku(sent))
         return breakpoints_of(rows, Stretch(start, end))
 
@@ -171,9 +164,9 @@ class PriceBook:
         return tiers
 
     def _plain_sku(self, sent: _Sent) -> SkuKey:
-        tier, batch = canonical_tier(sent.service_tier, sent.batch)
-        provider, model = self._canonical(sent.provider, sent.model)
-        return SkuKey(provider, model, tier, batch, sent.region)
+        provider, model, service_tier, is_batch, region = sent
+        tier, batch = canonical_tier(service_tier, is_batch)
+        return SkuKey(*self._canonical(provider, model), tier, batch, region)
 
     def _find_quote(self, sku: SkuKey, meter: str, at: datetime) -> Quote | None:
         rows = applicable(self._rows_of(sku), sku, meter)

@@ -11,7 +11,6 @@ COST_QUANTUM: Final = Decimal("1e-24")
 """Quantum of a stored rated cost, numeric(44,24) (rule 14)."""
 
 _EXPONENTS: Final = {10**power: -power for power in range(19)}
-_FINEST: Final = -24
 
 
 def cost_of(*, quantity: Decimal, amount: Decimal, unit_size: int) -> Decimal:
@@ -23,10 +22,7 @@ def cost_of(*, quantity: Decimal, amount: Decimal, unit_size: int) -> Decimal:
     :raises KeyError: when `unit_size` is no power of ten up to 10^18.
     """
     cost = EXACT.multiply(quantity, amount).scaleb(_EXPONENTS[unit_size], EXACT)
-    exponent = cost.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < _FINEST:
-        return cost.quantize(COST_QUANTUM, rounding=ROUND_HALF_EVEN, context=EXACT)
-    return cost
+    return cost.quantize(COST_QUANTUM, ROUND_HALF_EVEN, EXACT)
 
 
 def is_power_of_ten(size: int) -> bool:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from threading import Lock
 from typing import Final
 
@@ -14,6 +15,7 @@ from django.db.models import Max, Q
 
 from apps.catalog import selectors as catalog
 from apps.catalog.domain.aliases import ModelIndex, ProviderRule
+from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.errors import Missing
 from apps.rating.domain import diff
 from apps.rating.domain.book import PriceBook, PriceRow, SkuKey
@@ -50,7 +52,8 @@ def price_book(*, version: int | None = None) -> PriceBook:
     :raises VersionUnknown: when there is no such version.
     """
     facts = current_version() if version is None else _version(version)
-    key = (connection.schema_name, facts.version, facts.adopted_at)
+    schema: str = connection.schema_name  # type: ignore[attr-defined]
+    key = (schema, facts.version, facts.adopted_at)
     book = _books.get(key)
     if book is None:
         book = PriceBook(version=facts.version, source=StoredPrices(facts))
@@ -148,7 +151,7 @@ def list_row(price: catalog.ListPriceFacts) -> PriceRow:
         model=price.model,
         meter=price.meter,
         conditions=price.conditions,
-        amount=price.amount,
+        amount=_plain(price.amount),
         unit_size=price.unit_size,
         currency=price.currency,
         valid_from=price.valid_from or BEGINNING,
@@ -165,13 +168,18 @@ def contract_row(price: ContractPrice) -> PriceRow:
         model=price.model,
         meter=price.meter,
         conditions=price.conditions,
-        amount=price.amount,
+        amount=_plain(price.amount),
         unit_size=price.unit_size,
         currency=price.currency,
         valid_from=price.valid_from,
         valid_to=price.valid_to or FOREVER,
         source=f"contract {price.public_id}",
     )
+
+
+def _plain(amount: Decimal) -> Decimal:
+    """Drop the zeros that the column adds: 2.500000000000000000 -> 2.5."""
+    return Decimal(plain_decimal(amount))
 
 
 def _contract_rows(known_at: datetime) -> tuple[PriceRow, ...]:

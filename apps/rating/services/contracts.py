@@ -258,7 +258,7 @@ def _detail(price: ContractPrice) -> dict[str, object]:
         "currency": price.currency,
         "valid_from": price.valid_from,
         "valid_to": price.valid_to,
-        "replaces": None if price.replaces_id is None else price.replaces.public_id,
+        "replaces": None if price.replaces is None else price.replaces.public_id,
     }
 
 

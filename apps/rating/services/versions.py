@@ -85,7 +85,8 @@ def hold_version() -> PriceBookVersion:
 
 
 def _locked(lock: str) -> int:
-    schema = connection.ops.quote_name(connection.schema_name)
+    name: str = connection.schema_name  # type: ignore[attr-defined]
+    schema = connection.ops.quote_name(name)
     with connection.cursor() as cursor:
         cursor.execute(_IN_FORCE.format(schema=schema, lock=lock))
         version: int = cursor.fetchone()[0]
