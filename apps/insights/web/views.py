@@ -17,8 +17,8 @@ from apps.core.web.shell import PeriodBadge
 from apps.core.web.views import PageMixin
 from apps.costs import selectors as costs
 from apps.directory import selectors as directory
-from apps.insights import selectors
 from apps.insights.web import figures
+from apps.insights.web.attention import attention
 from apps.periods import selectors as periods
 from apps.tenants import selectors as tenants
 
@@ -55,7 +55,7 @@ class Home(PageMixin, TemplateView):
             trend=figures.daily_trend(overview),
             by_team=figures.by_team(overview),
             by_model=figures.by_model(overview),
-            attention=selectors.attention(overview=overview, actor=self.actor),
+            attention=attention(overview=overview, actor=self.actor),
             empty=figures.NOTHING_YET,
             **kwargs,
         )

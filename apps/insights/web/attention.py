@@ -1,4 +1,4 @@
-"""Questions across the whole street: what needs a person this month."""
+"""What needs a person this month, across the whole street."""
 
 from __future__ import annotations
 
