@@ -71,11 +71,19 @@ def domain_files() -> list[Path]:
 
 
 def test_no_float_in_domain() -> None:
+    """Floats are unknown there, but to `isinstance`, which refuses them."""
     wrong = []
     for path in domain_files():
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        refusals = {
+            id(name)
+            for call in ast.walk(tree)
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "isinstance"
+            for name in ast.walk(call)
+        }
+        for node in ast.walk(tree):
             literal = isinstance(node, ast.Constant) and isinstance(node.value, float)
-            name = isinstance(node, ast.Name) and node.id == "float"
+            name = isinstance(node, ast.Name) and node.id == "float" and id(node) not in refusals
             if literal or name:
                 wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert wrong == []
