@@ -13,4 +13,9 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour="3", minute="17"),
         "options": {"queue": "insights", "expires": 12 * 60 * 60},
     },
+    "sync list prices": {
+        "task": "apps.catalog.tasks.sync_prices",
+        "schedule": crontab(hour="4", minute="7"),
+        "options": {"queue": "connectors", "expires": 12 * 60 * 60},
+    },
 }
