@@ -11,7 +11,8 @@ from typing import Final
 from apps.core.domain.errors import FieldError
 
 EVERY_ACCOUNT: Final = "*"
-_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+CODE_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_CODE: Final = re.compile(CODE_PATTERN)
 
 
 class Truth(StrEnum):

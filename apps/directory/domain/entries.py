@@ -18,7 +18,8 @@ MARKUP_RECOVERY: Final = "MARKUP"
 """The cost center on which markups are recovered, so that they conserve (rule 18)."""
 
 TEXT_LIMIT: Final = 200
-_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+CODE_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_CODE: Final = re.compile(CODE_PATTERN)
 _EMAIL: Final = re.compile(r"[^@\s\x00]+@[^@\s\x00]+")
 
 

@@ -1,0 +1,59 @@
+"""Serializer parts that every API shares: known fields only, exact decimals, months."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.domain.canonical import plain_decimal
+from apps.core.domain.errors import Invalid
+from apps.core.domain.months import Month
+
+
+class KnownFields(serializers.Serializer[Any]):
+    """Refuses fields that it does not know, naming them."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
+        if unknown:
+            known = ", ".join(sorted(self.fields))
+            message = f"There is no such field; known are {known}."
+            raise serializers.ValidationError(
+                {str(name): [message] for name in sorted(unknown, key=str)}, code="unknown"
+            )
+        return super().to_internal_value(data)
+
+
+class ExactDecimal(serializers.DecimalField):
+    """A decimal that was never a float; shown in plain notation."""
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, bool | float):
+            raise serializers.ValidationError(
+                'Send the number as a string, such as "2.50": JSON numbers lose digits.',
+                code="string",
+            )
+        return super().to_internal_value(data)
+
+    def to_representation(self, value: Any) -> str:
+        return plain_decimal(value)
+
+
+class MonthField(serializers.CharField):
+    """An accounting month, written 2026-10."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("max_length", 7)
+        options.setdefault("help_text", "a month, as 2026-10")
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return Month.parse(super().to_internal_value(data))
+        except Invalid as refused:
+            raise serializers.ValidationError(refused.message, code="month") from refused
+
+    def to_representation(self, value: Any) -> str:
+        return str(value)
