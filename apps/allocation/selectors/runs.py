@@ -60,6 +60,15 @@ def runs(
     return [run_facts(row) for row in rows[:limit]]
 
 
+def published_sums() -> dict[Month, Amounts]:
+    """Return the cost base of every month that has a published run; one query."""
+    rows = Run.objects.filter(state=RunState.PUBLISHED).order_by("month")
+    return {
+        Month.of(month): Amounts(billed, effective)
+        for month, billed, effective in rows.values_list("month", "billed", "effective")
+    }
+
+
 def totals_by_receiver(*, run: UUID, axis: Axis) -> dict[str, Amounts]:
     """Return the sums of a run's lines by receiver, in order of the receivers; two queries."""
     rows = (

@@ -42,11 +42,14 @@ class ReopenMissing(Missing):
 def request_reopen(*, month: Month, reason: str, actor: Actor, now: datetime) -> ReopenFacts:
     """Ask to reopen the latest closed month; nothing changes until another person agrees.
 
+    :raises Forbidden: when the actor may not close months, or is a service key.
     :raises ReasonMissing: when the reason is blank.
     :raises NothingToReopen: when the month is not closed, or a later one is.
     :raises ReopenPending: when a request is pending.
     """
     actor.require(Scope.CLOSE_RUN)
+    if actor.kind == "key" and not actor.is_person:
+        raise Forbidden("A service key never reopens a month; a person has to.", code="no_person")
     if not reason.strip():
         raise ReasonMissing("Say why; the reason is kept in the audit log.")
     _require_latest(month)

@@ -1,0 +1,157 @@
+"""Shapes of rules, previews and runs at the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.allocation.domain.facts import Amounts, Preview, RuleFacts, RunFacts
+from apps.allocation.domain.payload import rule_json
+from apps.allocation.domain.rules import Axis, Method, ZeroPolicy
+from apps.core.domain.money import published
+
+_AXES = [axis.value for axis in Axis]
+
+
+class RuleInput(serializers.Serializer[Any]):
+    """A rule as `domain.payload.read_rule` reads it; documents the fields."""
+
+    code = serializers.CharField(max_length=64)
+    name = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    axis = serializers.ChoiceField(choices=_AXES, required=False)
+    method = serializers.ChoiceField(choices=[method.value for method in Method])
+    scope = serializers.JSONField(
+        help_text="owners, origin, provider, service, model, meter, account, charge_category, tags"
+    )
+    receivers = serializers.JSONField(help_text='"*", ["ads", "search"] or {"ads": "40", ...}')
+    level = serializers.IntegerField(required=False)
+    priority = serializers.IntegerField(required=False)
+    driver = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    zero_policy = serializers.ChoiceField(
+        choices=[policy.value for policy in ZeroPolicy], required=False
+    )
+    final_only = serializers.BooleanField(required=False)
+    percent = serializers.CharField(required=False, help_text="markup in percent")
+    first_month = serializers.CharField(required=False, help_text="2026-10; else the open month")
+    last_month = serializers.CharField(required=False, allow_null=True)
+
+
+class RuleOutput(serializers.Serializer[RuleFacts]):
+    """A stored version of a rule."""
+
+    id = serializers.UUIDField()
+    rule = RuleInput()
+    version = serializers.IntegerField()
+    is_ended = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+    created_by = serializers.CharField()
+
+    def to_representation(self, instance: RuleFacts) -> dict[str, Any]:
+        """Return the rule's fields beside those of its version."""
+        return {
+            "id": str(instance.id),
+            **rule_json(instance.rule),
+            "is_ended": instance.is_ended,
+            "created_at": instance.created_at.isoformat(),
+            "created_by": instance.created_by,
+        }
+
+
+class ChangeOutput(serializers.Serializer[Any]):
+    """What one receiver bears before and after, effective cost."""
+
+    axis = serializers.ChoiceField(choices=_AXES)
+    receiver = serializers.CharField()
+    before = serializers.CharField()
+    after = serializers.CharField()
+    difference = serializers.CharField()
+
+
+class PreviewOutput(serializers.Serializer[Preview]):
+    """Who would bear more or less; differences of an axis sum to zero."""
+
+    period = serializers.CharField()
+    currency = serializers.CharField()
+    provisional_fx = serializers.BooleanField()
+    total = serializers.JSONField()
+    changes = ChangeOutput(many=True)
+
+    def to_representation(self, instance: Preview) -> dict[str, Any]:
+        """Return money as text with 12 decimals."""
+        return {
+            "period": str(instance.month),
+            "currency": instance.currency,
+            "provisional_fx": instance.provisional_fx,
+            "total": _amounts(instance.total),
+            "changes": [
+                {
+                    "axis": change.axis.value,
+                    "receiver": change.receiver,
+                    "before": published(change.before),
+                    "after": published(change.after),
+                    "difference": published(change.difference),
+                }
+                for change in instance.changes
+            ],
+        }
+
+
+class RunOutput(serializers.Serializer[RunFacts]):
+    """A run with its hashes; per axis lines minus sources is zero."""
+
+    id = serializers.UUIDField()
+    period = serializers.CharField()
+    state = serializers.ChoiceField(choices=["draft", "published", "superseded"])
+    currency = serializers.CharField()
+    input_hash = serializers.CharField()
+    output_hash = serializers.CharField()
+    sources = serializers.JSONField()
+    totals = serializers.JSONField(help_text="sums of lines by axis, and their difference")
+    rounding = serializers.CharField(help_text="exact cost base minus sources")
+    source_count = serializers.IntegerField()
+    line_count = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    created_by = serializers.CharField()
+
+    def to_representation(self, instance: RunFacts) -> dict[str, Any]:
+        """Return money as text with 12 decimals."""
+        return {
+            "id": str(instance.id),
+            "period": str(instance.month),
+            "state": instance.state,
+            "currency": instance.currency,
+            "input_hash": instance.input_hash,
+            "output_hash": instance.output_hash,
+            "sources": _amounts(instance.sources),
+            "totals": {
+                axis.value: _amounts(totals)
+                | {"difference": published(totals.effective - instance.sources.effective)}
+                for axis, totals in instance.totals.items()
+            },
+            "rounding": f"{instance.rounding:f}",
+            "source_count": instance.source_count,
+            "line_count": instance.line_count,
+            "provisional_fx": instance.provisional_fx,
+            "rules": list(instance.rules),
+            "created_at": instance.created_at.isoformat(),
+            "created_by": instance.created_by,
+        }
+
+
+class DriverInput(serializers.Serializer[Any]):
+    """Driver values by receiver: {"ads": "12"}."""
+
+    values = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.DecimalField(max_digits=24, decimal_places=6), allow_empty=False
+    )
+
+
+class EndInput(serializers.Serializer[Any]):
+    """The first month in which the rule no longer applies."""
+
+    from_month = serializers.CharField(max_length=7)
+
+
+def _amounts(amounts: Amounts) -> dict[str, str]:
+    return {"billed": published(amounts.billed), "effective": published(amounts.effective)}

@@ -1,0 +1,17 @@
+"""URLs of the API about allocation, under /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.allocation.api import views
+
+urlpatterns = [
+    path("allocation/rules", views.Rules.as_view()),
+    path("allocation/rules/preview", views.PreviewRules.as_view()),
+    path("allocation/rules/<str:code>", views.RuleVersions.as_view()),
+    path("allocation/rules/<str:code>/end", views.EndRule.as_view()),
+    path("allocation/drivers/<str:month>/<str:axis>/<str:code>", views.Drivers.as_view()),
+    path("allocation/runs", views.Runs.as_view()),
+    path("allocation/runs/<uuid:run>", views.Run.as_view()),
+]

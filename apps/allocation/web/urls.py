@@ -1,0 +1,19 @@
+"""URLs of the allocation pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.allocation.web import views
+
+app_name = "allocation"
+
+urlpatterns = [
+    path("month/rules/", views.Rules.as_view(), name="rules"),
+    path("month/rules/new/", views.NewRule.as_view(), name="new"),
+    path("month/rules/preview/", views.PreviewRule.as_view(), name="preview"),
+    path("month/rules/<str:code>/", views.RulePage.as_view(), name="rule"),
+    path("month/rules/<str:code>/change/", views.EditRule.as_view(), name="edit"),
+    path("month/rules/<str:code>/end/", views.EndRule.as_view(), name="end"),
+    path("month/runs/<uuid:run>/", views.RunPage.as_view(), name="run"),
+]

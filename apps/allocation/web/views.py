@@ -1,0 +1,350 @@
+"""The pages of allocation rules and runs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.generic import FormView, TemplateView, View
+
+from apps.allocation import selectors, services
+from apps.allocation.domain.facts import RuleFacts
+from apps.allocation.domain.payload import read_rule
+from apps.allocation.domain.rules import Axis
+from apps.allocation.web import words
+from apps.allocation.web.forms import RuleForm, initial_of, show_refusal
+from apps.audit import selectors as audit
+from apps.core import presentation
+from apps.core.domain.access import Scope
+from apps.core.domain.errors import Refusal
+from apps.core.domain.months import Month, local_day
+from apps.core.web.exports import list_response
+from apps.core.web.lists import Column, DataList, Empty, Filter, ListState
+from apps.core.web.page import Action, Crumb, Fact, Page
+from apps.core.web.parts import Entry
+from apps.core.web.views import PageMixin
+from apps.periods import selectors as periods
+from apps.tenants import selectors as tenants
+
+_READ: Final[dict[str, Scope | None]] = {"GET": Scope.BILLING_READ}
+_WRITE: Final[dict[str, Scope | None]] = {
+    "GET": Scope.ALLOCATION_WRITE,
+    "POST": Scope.ALLOCATION_WRITE,
+}
+_MOST_LINES: Final = 500
+
+_RULE_COLUMNS: Final = (
+    Column(key="name", label="Rule", link="url"),
+    Column(key="axis", label="Over"),
+    Column(key="level", label="Level", kind="quantity"),
+    Column(key="picks", label="Picks up"),
+    Column(key="split", label="Split"),
+    Column(key="since", label="From", kind="month", wide=True),
+    Column(key="status", label="Status", kind="badge"),
+)
+_LINE_COLUMNS: Final = (
+    Column(key="what", label="What"),
+    Column(key="kind", label="Kind", kind="badge"),
+    Column(key="why", label="Why"),
+    Column(key="share", label="Share", kind="pct"),
+    Column(key="effective", label="Effective", kind="exact", currency_key="currency"),
+    Column(key="billed", label="Billed", kind="exact", currency_key="currency", wide=True),
+)
+
+
+def _crumbs(*last: Crumb) -> list[Crumb]:
+    return [
+        Crumb("Month", "/month/"),
+        Crumb("Allocation rules", reverse("allocation:rules")),
+        *last,
+    ]
+
+
+class Rules(PageMixin, TemplateView):
+    """Lists the newest version of every rule in the order of a run."""
+
+    template_name = "allocation/rules.html"
+    scopes = _READ
+
+    def page(self) -> Page:
+        may = self.actor.may(Scope.ALLOCATION_WRITE)
+        return Page(
+            title="Allocation rules",
+            subtitle="Owned cost stays with its owner. Rules say how shared cost is split; what no "
+            "rule and no owner takes stays visible as unallocated.",
+            crumbs=[Crumb("Month", "/month/"), Crumb("Allocation rules")],
+            primary=Action(label="Add a rule", url=reverse("allocation:new"), icon="plus")
+            if may
+            else None,
+        )
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        shown = self._list()
+        if shown.state.export:
+            return list_response(shown, filename="allocation-rules")
+        return self.render_to_response(self.get_context_data(list=shown, **kwargs))
+
+    def _list(self) -> DataList:
+        state = ListState.of(self.request)
+        found = [
+            facts
+            for facts in selectors.latest_rules()
+            if state.get("axis") in ("", facts.rule.axis.value)
+        ]
+        return DataList(
+            key="rules",
+            caption="Allocation rules",
+            columns=_RULE_COLUMNS,
+            rows=[_rule_row(facts) for facts in found],
+            state=state,
+            filters=(
+                Filter(
+                    key="axis", label="Over", options=[("team", "Teams"), ("customer", "Customers")]
+                ),
+            ),
+            exports=("csv", "xlsx"),
+            empty=Empty(
+                title="No rules yet",
+                text="Without rules every owner bears its own cost and the rest is unallocated.",
+                icon="arrows-split",
+            ),
+        )
+
+
+def _rule_row(facts: RuleFacts) -> dict[str, Any]:
+    rule = facts.rule
+    return {
+        "id": rule.code,
+        "name": rule.name or rule.code,
+        "url": reverse("allocation:rule", args=[rule.code]),
+        "axis": "teams" if rule.axis is Axis.TEAM else "customers",
+        "level": rule.level,
+        "picks": words.scope_in_words(rule),
+        "split": words.split_in_words(rule),
+        "since": Month.of(rule.valid_from) if rule.valid_from else None,
+        "status": "ended" if facts.is_ended else "active",
+    }
+
+
+class RulePage(PageMixin, TemplateView):
+    """Shows one rule with its versions and what happened to it."""
+
+    template_name = "allocation/rule.html"
+    scopes = _READ
+
+    def page(self) -> Page:
+        newest = selectors.versions(code=self.kwargs["code"])[0]
+        rule = newest.rule
+        may = self.actor.may(Scope.ALLOCATION_WRITE)
+        edit = Action(
+            label="Change it", icon="edit", url=reverse("allocation:edit", args=[rule.code])
+        )
+        end = Action(label="End it", dialog="end", danger=True)
+        return Page(
+            title=rule.name or rule.code,
+            crumbs=_crumbs(Crumb(rule.name or rule.code)),
+            status="ended" if newest.is_ended else "active",
+            primary=edit if may else None,
+            actions=[end] if may and not newest.is_ended else [],
+            facts=[
+                Fact("Code", rule.code),
+                Fact("Version", str(rule.version)),
+                Fact("Picks up", words.scope_in_words(rule)),
+                Fact("Split", words.split_in_words(rule)),
+                Fact("Level", str(rule.level)),
+            ],
+        )
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        code = self.kwargs["code"]
+        history = audit.history(subject="allocation_rule", subject_id=code)
+        return super().get_context_data(
+            code=code,
+            versions=selectors.versions(code=code),
+            described=[
+                (facts, words.scope_in_words(facts.rule), words.split_in_words(facts.rule))
+                for facts in selectors.versions(code=code)
+            ],
+            entries=[
+                Entry(
+                    at=entry.at,
+                    actor=entry.actor,
+                    text="ended the rule" if entry.action.endswith("ended") else "saved the rule",
+                    detail=f"version {entry.detail.get('version', '')}",
+                    mark=entry.hash[:12],
+                )
+                for entry in reversed(history)
+            ],
+            next_month=_present_month(),
+            **kwargs,
+        )
+
+
+class NewRule(PageMixin, FormView):  # type: ignore[type-arg]
+    """Adds a rule, with who would pay more or less beside the form."""
+
+    template_name = "allocation/rule_form.html"
+    form_class = RuleForm
+    scopes = _WRITE
+    said = "The rule is saved as version {version}."
+
+    def page(self) -> Page:
+        return Page(title="Add a rule", crumbs=_crumbs(Crumb("Add a rule")))
+
+    def get_initial(self) -> dict[str, Any]:
+        return {"first_month": str(_present_month()), "receivers": "*", "method": "even"}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            cancel_url=reverse("allocation:rules"), preview_month=_present_month(), **kwargs
+        )
+
+    def form_valid(self, form: RuleForm) -> HttpResponse:
+        try:
+            saved = services.save_rule(
+                rule=read_rule(form.to_body(), first_month=_present_month()),
+                actor=self.actor,
+                now=timezone.now(),
+                expected_version=form.cleaned_data["expected_version"] or 0,
+            )
+        except Refusal as refusal:
+            show_refusal(form, refusal)
+            return self.form_invalid(form)
+        messages.success(self.request, self.said.format(version=saved.rule.version))
+        return HttpResponseRedirect(reverse("allocation:rule", args=[saved.rule.code]))
+
+
+class EditRule(NewRule):
+    """Changes a rule: saves its next version."""
+
+    def page(self) -> Page:
+        code = self.kwargs["code"]
+        here = Crumb(code, reverse("allocation:rule", args=[code]))
+        return Page(title=f"Change {code}", crumbs=_crumbs(here, Crumb("Change")))
+
+    def get_initial(self) -> dict[str, Any]:
+        newest = selectors.versions(code=self.kwargs["code"])[0]
+        return {**initial_of(newest.rule), "first_month": str(_present_month())}
+
+
+class PreviewRule(PageMixin, View):
+    """Answers with who would pay more or less, while the form is being filled in."""
+
+    scopes: ClassVar[dict[str, Scope | None]] = {"POST": Scope.ALLOCATION_WRITE}
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = RuleForm(request.POST)
+        shown: dict[str, Any] = {"currency": tenants.current().currency}
+        if form.is_valid():
+            try:
+                rule = read_rule(form.to_body(), first_month=_present_month())
+                month = max(
+                    _present_month(), Month.of(rule.valid_from or _present_month().first_day)
+                )
+                shown["preview"] = services.preview(month=month, rules=[rule], actor=self.actor)
+                shown["month"] = month
+            except Refusal as refusal:
+                shown["refusal"] = refusal
+        return render(request, "allocation/preview.html", shown)
+
+
+class EndRule(PageMixin, View):
+    """Ends a rule."""
+
+    scopes: ClassVar[dict[str, Scope | None]] = {"POST": Scope.ALLOCATION_WRITE}
+
+    def post(self, request: HttpRequest, code: str) -> HttpResponse:
+        try:
+            month = Month.parse(request.POST.get("from_month", "")[:16])
+            services.end_rule(code=code, from_month=month, actor=self.actor, now=timezone.now())
+        except Refusal as refusal:
+            messages.error(request, refusal.message)
+        else:
+            messages.success(request, f"The rule no longer applies from {month} on.")
+        return HttpResponseRedirect(reverse("allocation:rule", args=[code]))
+
+
+class RunPage(PageMixin, TemplateView):
+    """Shows one run: what each receiver bears, and for one receiver every line with its reason."""
+
+    template_name = "allocation/run.html"
+    scopes = _READ
+
+    def page(self) -> Page:
+        run = selectors.run(self._id)
+        name = presentation.month(run.month)
+        return Page(
+            title=f"Allocation of {name}",
+            crumbs=[
+                Crumb("Month", "/month/"),
+                Crumb(name, f"/month/{run.month}/"),
+                Crumb("Allocation"),
+            ],
+            status=run.state,
+            facts=[
+                Fact("Cost base", presentation.exact_money(run.sources.effective, run.currency)),
+                Fact("Sources", presentation.quantity(run.source_count)),
+                Fact("Lines", presentation.quantity(run.line_count)),
+                Fact("Input", run.input_hash[:12], help=run.input_hash),
+                Fact("Output", run.output_hash[:12], help=run.output_hash),
+            ],
+        )
+
+    @property
+    def _id(self) -> UUID:
+        found: UUID = self.kwargs["run"]
+        return found
+
+    @property
+    def _axis(self) -> Axis:
+        return Axis.CUSTOMER if self.request.GET.get("axis") == "customer" else Axis.TEAM
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        context = self.get_context_data(**kwargs)
+        lines: DataList | None = context["list"]
+        if lines is not None and lines.state.export:
+            return list_response(self._lines(context["run"], most=None), filename="allocation")
+        return self.render_to_response(context)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        run = selectors.run(self._id)
+        receiver = ListState.of(self.request).get("receiver")
+        return super().get_context_data(
+            run=run,
+            axis=self._axis.value,
+            receiver=receiver,
+            receivers=selectors.totals_by_receiver(run=self._id, axis=self._axis),
+            total=run.totals[self._axis],
+            list=self._lines(run, most=_MOST_LINES) if receiver else None,
+            **kwargs,
+        )
+
+    def _lines(self, run: selectors.RunFacts, *, most: int | None) -> DataList:
+        state = ListState.of(self.request)
+        found = selectors.lines_of(run=run.id, axis=self._axis, receiver=state.get("receiver"))
+        shown = sorted(found, key=lambda line: (-abs(line.effective), line.source))[:most]
+        return DataList(
+            key="lines",
+            caption=f"Lines of {state.get('receiver')}",
+            columns=_LINE_COLUMNS,
+            rows=[words.line_row(line, run.currency) for line in shown],
+            state=state,
+            totals={
+                "effective": sum(line.effective for line in found),
+                "billed": sum(line.billed for line in found),
+            },
+            totals_label=f"All {len(found)} lines",
+            exports=("csv", "xlsx"),
+        )
+
+
+def _present_month() -> Month:
+    """Return the earliest month that is not closed, from the present one backwards."""
+    today = Month.of(local_day(timezone.now(), tenants.current().timezone))
+    latest = periods.latest_closed()
+    return max(today, latest.month + 1) if latest is not None else today

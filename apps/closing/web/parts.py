@@ -1,0 +1,182 @@
+"""What the month pages show of a close: steps, checks, history, consequences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.urls import reverse
+
+from apps.allocation import selectors as allocation
+from apps.allocation.selectors import Axis
+from apps.audit import selectors as audit
+from apps.closing import selectors
+from apps.closing.selectors import CloseRunFacts, RunState, StepState
+from apps.core.domain.months import Month
+from apps.core.web.parts import Attention, Entry, Step, Work
+
+_STEP_STATES = {
+    StepState.PENDING: "pending",
+    StepState.RUNNING: "running",
+    StepState.WAITING: "running",
+    StepState.FAILED: "failed",
+    StepState.DONE: "done",
+}
+_TONES = {"passed": "info", "attention": "warn", "blocked": "bad"}
+_WORDS = {
+    "period.frozen": "froze the month",
+    "period.unfrozen": "let the month take entries again",
+    "period.closed": "closed the month",
+    "period.reopened": "reopened the month",
+    "close.started": "started the close",
+    "close.retried": "tried the close again",
+    "close.prepared_again": "prepared the close again",
+    "close.approved": "approved the close",
+    "close.cancelled": "cancelled the close",
+    "reopen.requested": "asked to reopen the month",
+    "reopen.done": "agreed to reopen the month",
+    "reopen.withdrawn": "withdrew the request to reopen",
+    "allocation.published": "published the allocation",
+    "allocation_driver.entered": "entered driver values",
+    "statements.drafted": "drafted the statements",
+    "statements.issued": "issued the statements",
+}
+
+
+def work_of(run: CloseRunFacts) -> Work:
+    """Return the close as long work that polls itself while it runs."""
+    poll = reverse("closing:progress", args=[run.month]) if run.state is RunState.RUNNING else ""
+    return Work(
+        key="close-progress",
+        title="Close",
+        steps=[_step(step) for step in run.steps],
+        poll_url=poll,
+    )
+
+
+def _step(step: selectors.StepFacts) -> Step:
+    percent = None
+    if step.state is StepState.RUNNING and step.total:
+        percent = 100 * step.done // step.total
+    if step.state is StepState.WAITING:
+        percent = 0
+    message = f"{step.message} {step.remedy}".strip()
+    return Step(
+        name=step.title,
+        state=_STEP_STATES[step.state],  # type: ignore[arg-type]
+        percent=percent,
+        message=message,
+        took=_took(step),
+    )
+
+
+def _took(step: selectors.StepFacts) -> timedelta | None:
+    if step.started_at is None or step.finished_at is None:
+        return None
+    return step.finished_at - step.started_at
+
+
+def checks_of(run: CloseRunFacts) -> list[Attention]:
+    """Return the checklist, what blocks first."""
+    order = {"blocked": 0, "attention": 1, "passed": 2}
+    checks = sorted(run.checklist, key=lambda check: order.get(check["verdict"], 3))
+    return [
+        Attention(
+            title=f"{check['title']}: {check['message']}",
+            text=check["remedy"],
+            tone=_TONES.get(check["verdict"], "info"),  # type: ignore[arg-type]
+        )
+        for check in checks
+    ]
+
+
+def history_of(month: Month) -> list[Entry]:
+    """Return what happened to a month, newest first."""
+    entries = audit.history(subject="period", subject_id=str(month))
+    return [
+        Entry(
+            at=entry.at,
+            actor=entry.actor,
+            text=_WORDS.get(entry.action, entry.action),
+            detail=str(entry.detail.get("reason") or entry.detail.get("comment") or ""),
+            mark=entry.hash[:12],
+        )
+        for entry in reversed(entries)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverRow:
+    """What one cost center bears this month and bore the month before, effective cost."""
+
+    code: str
+    name: str
+    amount: Decimal
+    before: Decimal | None
+
+    @property
+    def difference(self) -> Decimal | None:
+        """Return what is more or less; none without a month before."""
+        return None if self.before is None else self.amount - self.before
+
+
+def receivers_of(run: allocation.RunFacts, names: dict[str, str]) -> list[ReceiverRow]:
+    """Return what each cost center bears, largest first."""
+    earlier = allocation.published_or_none(run.month - 1)
+    known = allocation.totals_by_cost_center(run=earlier.id) if earlier is not None else None
+    rows = [
+        ReceiverRow(
+            code=code,
+            name=names.get(code, code),
+            amount=amounts.effective,
+            before=None
+            if known is None
+            else (known[code].effective if code in known else Decimal(0)),
+        )
+        for code, amounts in allocation.totals_by_cost_center(run=run.id).items()
+    ]
+    return sorted(rows, key=lambda row: (-row.amount, row.code))
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The reconciliation of one axis: lines against sources; the difference is zero."""
+
+    axis: str
+    sources: Decimal
+    lines: Decimal
+    kinds: Sequence[tuple[str, Decimal]]
+
+    @property
+    def difference(self) -> Decimal:
+        """Return lines minus sources."""
+        return self.lines - self.sources
+
+
+def proofs_of(run: allocation.RunFacts) -> list[Proof]:
+    """Return the reconciliation of both axes."""
+    return [
+        Proof(
+            axis=axis.value,
+            sources=run.sources.effective,
+            lines=run.totals[axis].effective,
+            kinds=[
+                (kind, amounts.effective)
+                for kind, amounts in allocation.coverage(run=run.id, axis=axis).items()
+            ],
+        )
+        for axis in Axis
+    ]
+
+
+def approval_consequences(run: CloseRunFacts, month_name: str) -> list[str]:
+    """Return what an approval sets off, in sentences."""
+    drafted = run.step(selectors.Step.STATEMENTS)
+    return [
+        f"{drafted.done} statements get their numbers and are sealed; they never change again.",
+        f"{month_name} is closed: no event, bill or correction enters it any more.",
+        "Later usage of the month appears as a correction in the next open month.",
+        f"You approve the result {run.result_hash[:12]}, prepared by {run.started_by}.",
+    ]
