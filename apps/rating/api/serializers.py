@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.utils.dateparse import parse_date, parse_datetime
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.catalog.domain.conditions import Conditions
@@ -42,6 +44,7 @@ class ExactDecimal(serializers.DecimalField):
         return super().to_internal_value(data)
 
 
+@extend_schema_field(OpenApiTypes.DATETIME)
 class WhenField(serializers.Field[datetime, str, str, Any]):
     """A moment with its offset, or a date, which means its midnight in UTC."""
 
@@ -95,13 +98,13 @@ class PriceInput(Known):
         return ContractDraft(conditions=conditions, **values)
 
 
-class EndInput(Known):
+class PriceEndInput(Known):
     """The moment at which a contract price ends."""
 
     valid_to = WhenField()
 
 
-class WithdrawInput(Known):
+class PriceWithdrawInput(Known):
     """Why a contract price is withdrawn."""
 
     reason = serializers.CharField(max_length=500)
@@ -165,6 +168,7 @@ class PriceOutput(serializers.Serializer[Any]):
     adopted = serializers.BooleanField(help_text="the price book in force knows it")
     superseded_by = serializers.UUIDField(allow_null=True)
 
+    @extend_schema_field(ConditionsOutput)
     def get_conditions(self, price: PriceFacts) -> dict[str, Any]:
         """Return the conditions by name."""
         return price.conditions._asdict()
@@ -183,6 +187,14 @@ class PriceOutput(serializers.Serializer[Any]):
             price.amount, price.currency, price.unit_size, plural(price.unit)
         )
         return presentation.unit_price(words).replace(presentation.NBSP, " ")
+
+
+class PricePageOutput(serializers.Serializer[Any]):
+    """A page of prices, and the URLs of its neighbors."""
+
+    results = PriceOutput(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
 
 
 class BookOutput(serializers.Serializer[Any]):

@@ -18,11 +18,12 @@ from apps.core.domain.access import Scope
 from apps.rating import selectors, services
 from apps.rating.api.serializers import (
     BookOutput,
-    EndInput,
+    PriceEndInput,
     PriceInput,
     PriceOutput,
+    PricePageOutput,
     PriceQuery,
-    WithdrawInput,
+    PriceWithdrawInput,
 )
 from apps.rating.tasks import request_adoption
 
@@ -33,9 +34,7 @@ class Prices(APIView):
     permission_classes = [HasScope]
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.COSTS_READ, "POST": Scope.PRICES_WRITE}
 
-    @extend_schema(
-        operation_id="prices_list", parameters=[PriceQuery], responses=PriceOutput(many=True)
-    )
+    @extend_schema(operation_id="prices_list", parameters=[PriceQuery], responses=PricePageOutput)
     def get(self, request: Request) -> Response:
         """List prices by provider, model and meter; contract prices before list prices."""
         asked = PriceQuery(data=request.query_params.dict())
@@ -85,10 +84,10 @@ class EndPrice(APIView):
     permission_classes = [HasScope]
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.PRICES_WRITE}
 
-    @extend_schema(operation_id="prices_end", request=EndInput, responses=PriceOutput)
+    @extend_schema(operation_id="prices_end", request=PriceEndInput, responses=PriceOutput)
     def post(self, request: Request, price: UUID) -> Response:
         """End a contract price; the answer is the row that says so, with an id of its own."""
-        asked = EndInput(data=request.data)
+        asked = PriceEndInput(data=request.data)
         asked.is_valid(raise_exception=True)
         ended = services.end_contract_price(
             price=price,
@@ -106,10 +105,12 @@ class WithdrawPrice(APIView):
     permission_classes = [HasScope]
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.PRICES_WRITE}
 
-    @extend_schema(operation_id="prices_withdraw", request=WithdrawInput, responses=PriceOutput)
+    @extend_schema(
+        operation_id="prices_withdraw", request=PriceWithdrawInput, responses=PriceOutput
+    )
     def post(self, request: Request, price: UUID) -> Response:
         """Withdraw a contract price from its beginning on; it stays on record."""
-        asked = WithdrawInput(data=request.data)
+        asked = PriceWithdrawInput(data=request.data)
         asked.is_valid(raise_exception=True)
         services.withdraw_contract_price(
             price=price,
