@@ -23,4 +23,9 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": crontab(),
         "options": {"queue": "close", "expires": 50},
     },
+    "deliver outboxes": {
+        "task": "apps.notifications.tasks.deliver_everywhere",
+        "schedule": crontab(),
+        "options": {"queue": "notify", "expires": 50},
+    },
 }
