@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 from apps.core.domain.canonical import digest_of
@@ -35,8 +36,10 @@ __all__ = [
     "document",
     "documents",
     "file_of",
+    "laid_out",
     "locale_of",
     "renditions",
+    "unrendered",
 ]
 
 _NEUTRAL = "und"
@@ -84,6 +87,28 @@ def file_of(*, document: UUID, format: Format, locale: str) -> DocumentFile:
     )
 
 
+def laid_out(*, document: UUID, locale: str) -> Mapping[str, Any]:
+    """Return a document's content as the strings that its PDF prints; two queries.
+
+    For pages: what a reader sees on the screen is then what is printed. The parts are those of the
+    kind's layout.
+
+    :raises DocumentMissing: when there is no such document.
+    :raises LayoutMissing: when the kind has no layout.
+    """
+    return rendering.laid_out(_content(row_of(document)), locale=locale)
+
+
+def unrendered(*, documents: Iterable[UUID], format: Format, locale: str) -> list[UUID]:
+    """Return those of the documents that have no rendition on record yet; one query."""
+    wanted = list(documents)
+    kept = Rendition.objects.filter(
+        document__public_id__in=wanted, format=format.value, locale=locale_of(format, locale)
+    )
+    done = set(kept.values_list("document__public_id", flat=True))
+    return [id for id in wanted if id not in done]
+
+
 def alterations() -> list[str]:
     """Check every sealed document: content against hash, bytes against record; name what differs.
 
@@ -128,7 +153,11 @@ def drawn(row: Document, format: Format, locale: str) -> rendering.Drawn:
     """
     if digest_of(row.payload) != row.data_hash:
         raise DocumentAltered("The content of this document does not match its hash.")
-    content = rendering.Content(
+    return rendering.draw(_content(row), format=format, locale=locale)
+
+
+def _content(row: Document) -> rendering.Content:
+    return rendering.Content(
         kind=Kind(row.kind),
         payload=row.payload,
         data_hash=row.data_hash,
@@ -139,7 +168,6 @@ def drawn(row: Document, format: Format, locale: str) -> rendering.Drawn:
             **row.issue,
         ),
     )
-    return rendering.draw(content, format=format, locale=locale)
 
 
 def document_facts(row: Document) -> DocumentFacts:

@@ -13,7 +13,6 @@ from apps.chargeback.selectors.explaining import explanation
 from apps.chargeback.selectors.framing import terms
 from apps.chargeback.selectors.sets import set_of
 from apps.chargeback.selectors.statements import (
-    file_of,
     months,
     statement,
     statement_of,
@@ -30,7 +29,6 @@ __all__ = [
     "StatementMissing",
     "StatementSet",
     "explanation",
-    "file_of",
     "months",
     "set_of",
     "statement",

@@ -8,7 +8,18 @@ from typing import Final
 _STATUS: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(("open", "active", "published", "current"), ("info", "point")),
     **dict.fromkeys(
-        ("done", "closed", "approved", "paid", "accepted", "accounted", "ok", "final", "sent"),
+        (
+            "done",
+            "closed",
+            "approved",
+            "paid",
+            "accepted",
+            "accounted",
+            "ok",
+            "final",
+            "sent",
+            "issued",
+        ),
         ("good", "check"),
     ),
     **dict.fromkeys(("running", "soft-closed", "in review", "started"), ("busy", "clock")),

@@ -13,7 +13,16 @@ from apps.documents.adapters.layouts import statement, statement_sheets
 from apps.documents.adapters.layouts.statement import Issue
 from apps.documents.domain.states import Format, Kind
 
-__all__ = ["Content", "Drawn", "Issue", "LayoutMissing", "draw", "renderer_of", "template_version"]
+__all__ = [
+    "Content",
+    "Drawn",
+    "Issue",
+    "LayoutMissing",
+    "draw",
+    "laid_out",
+    "renderer_of",
+    "template_version",
+]
 
 _UNISSUED: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Creation date inside a workbook that was not issued: workbooks need one."""
@@ -80,10 +89,19 @@ def draw(content: Content, *, format: Format, locale: str) -> Drawn:
     return Drawn(content=drawn, renderer=renderer_of(format), template_version=version)
 
 
-def _pdf(content: Content, locale: str) -> bytes:
-    context = statement.layout(
+def laid_out(content: Content, *, locale: str) -> dict[str, Any]:
+    """Return a document's content as strings, part by part; see the kind's layout.
+
+    :raises LayoutMissing: when the kind has no layout.
+    """
+    template_version(content.kind)
+    return statement.layout(
         payload=content.payload, issue=content.issue, data_hash=content.data_hash, locale=locale
     )
+
+
+def _pdf(content: Content, locale: str) -> bytes:
+    context = laid_out(content, locale=locale)
     text = html.html_of(template=statement.TEMPLATE, context=context)
     return pdf.pdf_of(text, stylesheet=statement.STYLESHEET)
 

@@ -1,0 +1,39 @@
+"""Where a statement's figures lead: its pages, its files, the events behind it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.urls import reverse
+
+from apps.core.domain.months import Month
+
+
+def month_url(month: Month) -> str:
+    """Return the page of a month's statements."""
+    return reverse("chargeback:month", kwargs={"month": str(month)})
+
+
+def statement_url(month: Month, cost_center: str, tab: str = "overview") -> str:
+    """Return a tab of a statement's page."""
+    return reverse(f"chargeback:{tab}", kwargs={"month": str(month), "cost_center": cost_center})
+
+
+def line_url(month: Month, cost_center: str, position: int) -> str:
+    """Return the explanation of a printed line."""
+    return reverse(
+        "chargeback:line",
+        kwargs={"month": str(month), "cost_center": cost_center, "position": position},
+    )
+
+
+def file_url(id: UUID, suffix: str) -> str:
+    """Return the address of a statement's file."""
+    return reverse("statement_file", kwargs={"id": str(id), "suffix": suffix})
+
+
+def events_url(*, month: Month, tag_set_id: int, model: str) -> str:
+    """Return the usage log, limited to the events behind a source line."""
+    wanted = {"period": str(month), "tag_set": str(tag_set_id), "model": model}
+    return f"/usage/?{urlencode({key: value for key, value in wanted.items() if value})}"

@@ -1,0 +1,451 @@
+"""The statement pages: months, the statements of a month, one statement with its four tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, ClassVar, Final
+
+from django.http import HttpRequest, HttpResponse
+from django.views.generic import TemplateView
+
+from apps.audit import selectors as audit
+from apps.chargeback import selectors
+from apps.chargeback.selectors import StatementDetail, StatementFacts
+from apps.chargeback.web import links
+from apps.chargeback.web.charts import charts_of
+from apps.chargeback.web.lists import lines_list, months_list, sources_list, statements_list
+from apps.chargeback.web.wording import heading_of, meter_of, price_of, status_of
+from apps.core import presentation
+from apps.core.domain.access import Scope
+from apps.core.domain.errors import Invalid, Missing
+from apps.core.domain.months import Month
+from apps.core.web.exports import list_response
+from apps.core.web.lists import DataList, ListState
+from apps.core.web.page import Action, Crumb, Fact, Page, Tab
+from apps.core.web.parts import Entry, Kpi
+from apps.core.web.views import PageMixin
+from apps.documents import selectors as documents
+from apps.tenants import selectors as tenants
+
+_READ: Final[Mapping[str, Scope | None]] = {"GET": Scope.BILLING_READ}
+_HOME: Final = "Statements"
+
+
+class ListPage(PageMixin, TemplateView):
+    """A page that is a list; `?format=` downloads exactly what is shown."""
+
+    filename = "statements"
+    scopes: ClassVar[Mapping[str, Scope | None]] = _READ
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.state.export:
+            return list_response(self.shown(), filename=self.filename)
+        return super().get(request, *args, **kwargs)
+
+    @property
+    def state(self) -> ListState:
+        """Return the list's state from the query string."""
+        return ListState.of(self.request)
+
+    def shown(self) -> DataList:
+        """Return the list."""
+        raise NotImplementedError
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(list=self.shown(), **kwargs)
+
+
+class Months(ListPage):
+    """Lists the months that have statements."""
+
+    template_name = "chargeback/months.html"
+
+    def page(self) -> Page:
+        return Page(
+            title=_HOME,
+            subtitle="What each cost center is charged for a month, line by line. Together the "
+            "statements of a month carry its whole cost.",
+            crumbs=[Crumb(_HOME)],
+        )
+
+    def shown(self) -> DataList:
+        return months_list(selectors.months(actor=self.actor), self.state)
+
+
+class MonthStatements(ListPage):
+    """Lists the statements of one month."""
+
+    template_name = "chargeback/month.html"
+
+    @cached_property
+    def found(self) -> list[StatementFacts]:
+        """Return the month's statements, as far as the actor sees them."""
+        found = selectors.statements(month=self.month, actor=self.actor)
+        if not found:
+            raise selectors.StatementMissing(
+                f"There are no statements of {self.month} that you may see."
+            )
+        return found
+
+    @property
+    def month(self) -> Month:
+        """Return the month of the address."""
+        return month_of(self.kwargs["month"])
+
+    @property
+    def filename(self) -> str:  # type: ignore[override]
+        """Name the download after the month."""
+        return f"statements-{self.month}"
+
+    def page(self) -> Page:
+        issued = all(one.state == "sealed" for one in self.found)
+        title = presentation.month(self.month)
+        return Page(
+            title=f"Statements of {title}",
+            crumbs=[Crumb(_HOME, "/statements/"), Crumb(title)],
+            status="issued" if issued else "draft",
+            facts=[
+                Fact("Statements", presentation.number(len(self.found))),
+                Fact("Allocation run", str(self.found[0].run)[:8], help=str(self.found[0].run)),
+            ],
+        )
+
+    def shown(self) -> DataList:
+        return statements_list(self.found, self.state)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(kpis=_month_kpis(self.found), **kwargs)
+
+
+def _month_kpis(found: list[StatementFacts]) -> list[Kpi]:
+    currency = found[0].currency
+    against = presentation.month(found[0].month - 1)
+    compared = [one.previous for one in found if one.previous is not None]
+    previous = sum(compared, Decimal(0)) if compared else None
+    sums = {
+        name: sum((one.sections[name] for one in found), Decimal(0))
+        for name in ("direct", "shared")
+    }
+    unowned = sum((one.total for one in found if one.cost_center == "UNALLOCATED"), Decimal(0))
+    total = sum((one.total for one in found), Decimal(0))
+    return [
+        Kpi(label="Charged", value=total, currency=currency, previous=previous, against=against),
+        Kpi(label="Direct usage", value=sums["direct"], currency=currency),
+        Kpi(label="Shared cost", value=sums["shared"], currency=currency),
+        Kpi(
+            label="Unallocated",
+            value=unowned,
+            currency=currency,
+            help="Cost that nobody owns; it has a statement of its own.",
+        ),
+    ]
+
+
+class StatementPage(PageMixin, TemplateView):
+    """What every tab of a statement shares: the statement, its head, its files."""
+
+    tab = "overview"
+    scopes: ClassVar[Mapping[str, Scope | None]] = _READ
+
+    @cached_property
+    def detail(self) -> StatementDetail:
+        """Return the latest statement of the cost center in the month."""
+        return selectors.statement_of(
+            month=month_of(self.kwargs["month"]),
+            cost_center=self.kwargs["cost_center"],
+            actor=self.actor,
+        )
+
+    @cached_property
+    def printed(self) -> Mapping[str, Any]:
+        """Return the strings that the PDF prints."""
+        return documents.laid_out(document=self.detail.facts.id, locale=tenants.current().locale)
+
+    def page(self) -> Page:
+        facts, head = self.detail.facts, self.printed["head"]
+        return Page(
+            title=facts.name,
+            subtitle=f"{head['change'][:1].upper()}{head['change'][1:]}.",
+            crumbs=self.crumbs(),
+            status=status_of(facts.state),
+            primary=Action(label="PDF", url=links.file_url(facts.id, "pdf"), icon="download"),
+            actions=[
+                Action(label="CSV", url=links.file_url(facts.id, "csv"), icon="file-type-csv"),
+                Action(label="XLSX", url=links.file_url(facts.id, "xlsx"), icon="file-spreadsheet"),
+            ],
+            facts=_head_facts(facts, head),
+            tabs=[
+                Tab(
+                    label=label,
+                    url=links.statement_url(facts.month, facts.cost_center, name),
+                    active=name == self.tab,
+                )
+                for name, label in _TABS
+            ],
+        )
+
+    def crumbs(self) -> list[Crumb]:
+        """Return the way to this page."""
+        facts = self.detail.facts
+        return [
+            Crumb(_HOME, "/statements/"),
+            Crumb(presentation.month(facts.month), links.month_url(facts.month)),
+            Crumb(facts.name),
+        ]
+
+
+_TABS: Final = (
+    ("overview", "Overview"),
+    ("lines", "Lines"),
+    ("explanation", "Explanation"),
+    ("history", "History"),
+)
+
+
+def _head_facts(facts: StatementFacts, head: Mapping[str, Any]) -> list[Fact]:
+    replaced = [Fact("Replaces", facts.replaces)] if facts.replaces else []
+    return [
+        Fact("Total", presentation.money(facts.total, facts.currency)),
+        Fact("Period", presentation.month(facts.month)),
+        Fact("Number", facts.number or presentation.MISSING),
+        Fact("Cost center", facts.cost_center),
+        Fact("Owner", head["owner"]),
+        Fact("GL account", head["gl_code"]),
+        Fact("Issued", head["issued"]),
+        *replaced,
+    ]
+
+
+class Overview(StatementPage):
+    """Answers how much, why it changed, and what to do."""
+
+    template_name = "chargeback/overview.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        payload = self.detail.payload
+        return super().get_context_data(
+            printed=self.printed,
+            kpis=_kpis(self.detail),
+            charts=charts_of(payload),
+            lines_url=links.statement_url(
+                self.detail.facts.month, self.detail.facts.cost_center, "lines"
+            ),
+            currency=payload["currency"],
+            **kwargs,
+        )
+
+
+def _kpis(detail: StatementDetail) -> list[Kpi]:
+    payload, currency = detail.payload, detail.facts.currency
+    previous = payload["change"]["previous"]
+    against = presentation.month(previous["month"]) if previous else ""
+    cards = [
+        Kpi(
+            label="Total charge",
+            value=detail.facts.total,
+            currency=currency,
+            previous=detail.facts.previous,
+            against=against,
+            trend=[point["total"] for point in payload["trend"]],
+        )
+    ]
+    cards += [
+        Kpi(
+            label=heading_of(name),
+            value=payload["sections"][name],
+            currency=currency,
+            previous=previous["sections"][name] if previous else None,
+            against=against,
+        )
+        for name in ("direct", "shared")
+    ]
+    ratio = payload["unit_costs"]["per_1000_requests"]
+    requests = payload["unit_costs"]["requests"]
+    return [
+        *cards,
+        Kpi(
+            label="Per 1,000 requests",
+            value=ratio,
+            currency=currency,
+            note=f"{presentation.compact(requests)} requests" if requests else "none counted",
+        ),
+    ]
+
+
+class Lines(StatementPage):
+    """Lists every printed line; each leads to its explanation."""
+
+    template_name = "chargeback/lines.html"
+    tab = "lines"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        shown = lines_list(self.detail, ListState.of(request))
+        if shown.state.export:
+            facts = self.detail.facts
+            return list_response(shown, filename=f"lines-{facts.month}-{facts.cost_center}")
+        return self.render_to_response(self.get_context_data(list=shown, **kwargs))
+
+
+class Line(StatementPage):
+    """Explains one line: rule, driver values, sources, and from there the events."""
+
+    template_name = "chargeback/line.html"
+    tab = "lines"
+
+    @cached_property
+    def explained(self) -> selectors.Explanation:
+        """Return the explanation of the line of the address."""
+        return selectors.explanation(
+            id=self.detail.facts.id, position=int(self.kwargs["position"]), actor=self.actor
+        )
+
+    def crumbs(self) -> list[Crumb]:
+        facts = self.detail.facts
+        above = super().crumbs()[:-1]
+        lines = links.statement_url(facts.month, facts.cost_center, "lines")
+        return [
+            *above,
+            Crumb(facts.name, links.statement_url(facts.month, facts.cost_center)),
+            Crumb("Lines", lines),
+            Crumb(f"Line {self.kwargs['position']}"),
+        ]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        facts = self.detail.facts
+        shown = sources_list(
+            self.explained, month=facts.month, currency=facts.currency, state=ListState.of(request)
+        )
+        if shown.state.export:
+            name = f"line-{facts.month}-{facts.cost_center}-{kwargs['position']}"
+            return list_response(shown, filename=name)
+        context = self.get_context_data(list=shown, **kwargs)
+        return self.render_to_response(
+            context
+            | {
+                "line": self.explained.line,
+                "line_facts": self._facts(),
+                "rule_facts": _rule_facts(self.explained.rule),
+                "hops": _hops(self.explained),
+                "currency": facts.currency,
+            }
+        )
+
+    def _facts(self) -> list[Fact]:
+        line, currency = self.explained.line, self.detail.facts.currency
+        rows = [
+            ("Kind", heading_of(line["section"])),
+            ("Amount", presentation.money(line["amount"], currency)),
+            ("Exact amount", presentation.exact_money(line["exact"], currency)),
+            (
+                "Quantity",
+                presentation.quantity(line["quantity"], f"{line['unit']}s")
+                if line["quantity"] is not None
+                else None,
+            ),
+            ("Meter", meter_of(line["meter"]) if line["meter"] else None),
+            ("Price or share", price_of(line)),
+            ("Price source", line["price"]["source"] if line["price"] else None),
+            (
+                "Used in",
+                presentation.month(line["original_month"]) if line["original_month"] else None,
+            ),
+        ]
+        return [Fact(label, value) for label, value in rows if value]
+
+
+def _rule_facts(rule: Mapping[str, Any] | None) -> list[Fact]:
+    if rule is None:
+        return []
+    rows = [
+        ("Rule", str(rule.get("name") or rule["code"])),
+        ("Version", str(rule["version"])),
+        ("Method", str(rule["method"])),
+        ("Driver", str(rule.get("driver") or "")),
+        ("Level", str(rule.get("level", ""))),
+    ]
+    return [Fact(label, value) for label, value in rows if value]
+
+
+def _hops(explained: selectors.Explanation) -> list[dict[str, Any]]:
+    """Return the distinct steps of shared cost behind a line, in order."""
+    seen: dict[tuple[str, ...], dict[str, Any]] = {}
+    for source in explained.sources:
+        for hop in source.hops:
+            key = (hop.sender, hop.receiver, hop.rule, hop.driver, hop.value, hop.total)
+            seen.setdefault(
+                key,
+                {
+                    "sender": hop.sender or "pool",
+                    "receiver": hop.receiver,
+                    "rule": hop.rule,
+                    "driver": hop.driver or hop.method,
+                    "value": presentation.number(hop.value),
+                    "total": presentation.number(hop.total),
+                    "share": _share(hop.share),
+                },
+            )
+    return list(seen.values())
+
+
+def _share(text: str) -> str:
+    numerator, _, denominator = text.partition("/")
+    return presentation.percent(Decimal(numerator) / Decimal(denominator or "1"), digits=2)
+
+
+class ExplanationTab(StatementPage):
+    """Shows how the month ties out, how it is posted, and what proves it."""
+
+    template_name = "chargeback/explanation.html"
+    tab = "explanation"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            printed=self.printed, currency=self.detail.facts.currency, **kwargs
+        )
+
+
+class History(StatementPage):
+    """Shows what happened to the month and which files are on record."""
+
+    template_name = "chargeback/history.html"
+    tab = "history"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        facts = self.detail.facts
+        records = audit.history(subject="period", subject_id=str(facts.month))
+        return super().get_context_data(
+            entries=[_entry(record) for record in reversed(records)],
+            renditions=documents.renditions(facts.id),
+            **kwargs,
+        )
+
+
+def _entry(record: audit.Entry) -> Entry:
+    words = record.action.replace(".", " ").replace("_", " ")
+    shown = ("reason", "total", "currency", "first", "last", "approved_by")
+    detail = ", ".join(
+        f"{name.replace('_', ' ')} {record.detail[name]}"
+        for name in shown
+        if record.detail.get(name)
+    )
+    return Entry(
+        at=record.at,
+        actor=record.actor,
+        text=words,
+        detail=detail,
+        icon="lock" if record.action in ("period.closed", "statements.issued") else "point",
+        mark=record.hash[:12],
+    )
+
+
+def month_of(text: str) -> Month:
+    """Return the month of an address.
+
+    :raises Missing: when there is no such month.
+    """
+    try:
+        return Month.parse(text)
+    except Invalid as refusal:
+        raise Missing(refusal.message) from None
