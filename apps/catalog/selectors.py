@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from django.db.models import Max, Q, QuerySet
@@ -90,7 +91,14 @@ def provider_names() -> dict[str, str]:
 def model_index(*, provider: str, known_at: datetime) -> ModelIndex:
     """Return the recognizer of a provider's models; empty when there was no such provider."""
     rows = _recognitions(known_at).filter(provider__code=provider)
-    rules = rows.values_list("rules", flat=True).first() or []
+    recognition = rows.values_list("pk", flat=True).first()
+    return ModelIndex(()) if recognition is None else _index_of(recognition)
+
+
+@lru_cache(maxsize=128)
+def _index_of(recognition: int) -> ModelIndex:
+    """Build a recognizer once a process: its row never changes, and all tenants share it."""
+    rules = Recognition.objects.values_list("rules", flat=True).get(pk=recognition)
     return ModelIndex([ModelRule(code, rule) for code, rule in rules])
 
 

@@ -168,6 +168,15 @@ def test_ending_and_withdrawing(api):
     assert gone.json()["known_to"] is not None
 
 
+def test_prices_are_listed_as_they_were_known(api):
+    price = api("post", body=BODY).json()
+    query = {"provider": "openai", "model": "gpt-4o", "kind": "contract"}
+    before = api("get", **query, known_at="2026-06-01").json()["results"]
+    assert before == []
+    after = api("get", **query, known_at=price["known_from"]).json()["results"]
+    assert [row["id"] for row in after] == [price["id"]]
+
+
 def test_an_unknown_price_is_missing(api):
     assert api("get", f"{PRICES}/{uuid4()}").status_code == 404
 
@@ -201,6 +210,8 @@ def test_pages_hold_every_price_once_in_both_directions(api):
         {"cursor": "nonsense"},
         {"cursor": "WyJuIiwxLDIsMyw0LDVd"},
         {"on": "soon"},
+        {"on": "0001-01-01T00:00:00+14:00"},
+        {"known_at": "9999-12-31T23:59:59-12:00"},
         {"page_size": "0"},
         {"page_size": "501"},
         {"page_size": "x"},

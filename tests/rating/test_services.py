@@ -10,12 +10,14 @@ from django.db import IntegrityError, connection, transaction
 
 from apps.audit import selectors as audit
 from apps.catalog import services as catalog
+from apps.catalog.adapters.genai_prices import published_catalog
 from apps.catalog.domain.conditions import Conditions
 from apps.rating import selectors as rating
 from apps.rating import services
 from apps.rating.domain.prices import SkuKey
 from apps.rating.domain.rate import cost_of
 from apps.rating.models import ContractPrice, CurrentVersion, Price, PriceBookVersion
+from tests.catalog.test_import import repriced, with_model
 from tests.rating.conftest import NOW
 
 GPT = SkuKey("openai", "gpt-4o")
@@ -468,5 +470,17 @@ def test_the_one_version_in_force_is_one_row(acme):
         CurrentVersion.objects.create(id=2, version=PriceBookVersion.objects.get())
 
 
-def test_import_into_a_pinned_version_is_refused(acme, actor):
-    assert catalog.import_list_prices(now=NOW).changed is False
+def test_imported_prices_take_effect_by_adoption_only(acme, actor):
+    pinned = rating.price_book().version
+    later = datetime(2030, 1, 1, tzinfo=UTC)
+    catalog.import_catalog(
+        catalog=with_model(published_catalog(), "openai", "gpt-4o", repriced("2.25")),
+        now=later,
+        actor=actor,
+    )
+    assert amount(rating.price_book()) == Decimal("2.5")
+    assert rating.is_outdated()
+    version = services.adopt_version(actor=actor, now=later)
+    assert version > pinned
+    assert amount(rating.price_book()) == Decimal("2.25")
+    assert amount(rating.price_book(version=pinned)) == Decimal("2.5")

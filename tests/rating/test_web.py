@@ -84,6 +84,7 @@ def test_a_model_page_shows_history_and_contract(finance, price):
 def test_models_with_slashes_have_pages(finance):
     assert finance.get("/prices/model/openrouter/openai/gpt-4o/").status_code == 200
     assert finance.get("/prices/model/openrouter/nobody/nothing/").status_code == 404
+    assert finance.get("/prices/model/openrouter/nobody%00/").status_code == 404
 
 
 def test_the_form_records_in_the_tenants_timezone(finance):
@@ -150,7 +151,8 @@ def test_a_contract_price_is_ended_and_withdrawn(finance, price):
     assert ended.status_code == 302
     assert "withdrawn" in text_of(finance.get(f"/prices/contract/{price}/")).lower()
     row = ContractPrice.objects.get(known_to__isnull=True)
-    finance.post(f"/prices/contract/{row.public_id}/withdraw/", {"reason": ""})
+    for reason in ("", "a\x00b"):
+        finance.post(f"/prices/contract/{row.public_id}/withdraw/", {"reason": reason})
     assert ContractPrice.objects.filter(known_to__isnull=True).exists()
     finance.post(f"/prices/contract/{row.public_id}/withdraw/", {"reason": "typed wrong"})
     assert not ContractPrice.objects.filter(known_to__isnull=True).exists()

@@ -134,8 +134,8 @@ def _variant_cards(conditions: Conditions, group: list[Any]) -> list[RateCard]:
 
 def _starts(entries: Iterable[Any]) -> list[datetime | None]:
     starts = {_start(entry) for entry in entries}
-    dated: list[datetime | None] = sorted(start for start in starts if start is not None)
-    return [None, *dated] if None in starts else dated
+    dated = sorted(start for start in starts if start is not None)
+    return [None, *dated] if None in starts else [*dated]
 
 
 def _start(entry: Any) -> datetime | None:

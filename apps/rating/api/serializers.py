@@ -20,6 +20,7 @@ from apps.rating.selectors import PriceFacts
 from apps.rating.services import ContractDraft
 
 _KINDS: Final = ("contract", "list")
+_FIRST, _LAST = 1970, 9000
 
 
 class Known(serializers.Serializer[Any]):
@@ -55,7 +56,7 @@ class WhenField(serializers.Field[datetime, str, str, Any]):
             moment = parse_datetime(text) if day is None else _midnight(day)
         except ValueError:
             moment = None
-        if moment is None or moment.tzinfo is None:
+        if moment is None or moment.tzinfo is None or not _FIRST <= moment.year <= _LAST:
             raise serializers.ValidationError(
                 "Write 2026-11-01 or 2026-11-01T00:00:00Z, with an offset.", code="datetime"
             )
@@ -118,7 +119,8 @@ class PriceQuery(serializers.Serializer[Any]):
     meter = serializers.CharField(max_length=64, default="", allow_blank=True)
     q = serializers.CharField(max_length=200, default="", allow_blank=True)
     kind = serializers.ChoiceField(choices=_KINDS, default="", allow_blank=True)
-    on = WhenField(required=False, default=None)
+    on = WhenField(required=False, default=None, help_text="prices that apply at this moment")
+    known_at = WhenField(required=False, default=None, help_text="as they were known then")
     cursor = serializers.CharField(max_length=2000, default="", allow_blank=True)
     page_size = serializers.IntegerField(min_value=1, max_value=500, default=50)
 

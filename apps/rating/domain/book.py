@@ -22,7 +22,7 @@ from apps.rating.domain.selection import (
     thresholds,
 )
 
-_MOST_ENTRIES: Final = 20_000
+_MOST_ENTRIES: Final = 4_000
 _MOST_STRETCHES: Final = 64
 _FIRST_WINDOW_DAY: Final = datetime(2022, 1, 1, tzinfo=UTC)
 _LAST_WINDOW_DAY: Final = datetime(2040, 1, 1, tzinfo=UTC)

@@ -22,7 +22,7 @@ from apps.rating.domain.book import PriceBook, PriceRow, SkuKey
 from apps.rating.domain.prices import BEGINNING, FOREVER
 from apps.rating.models import ContractPrice, CurrentVersion, PriceBookVersion
 
-_MOST_BOOKS: Final = 32
+_MOST_BOOKS: Final = 16
 """Books kept in a process: the versions in use of the tenants it serves most."""
 
 

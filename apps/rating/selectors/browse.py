@@ -92,9 +92,9 @@ class PricePage:
 
 
 def browse_prices(
-    *, wanted: catalog.PriceFilter, kind: str, cursor: str, limit: int, now: datetime
+    *, wanted: catalog.PriceFilter, kind: str, cursor: str, limit: int, known_at: datetime
 ) -> PricePage:
-    """Return a page of what is known now, contract prices before list prices of the same thing.
+    """Return a page of what was known then, contract prices before list prices of the same thing.
 
     `kind` is contract, list, or empty for both. Three queries.
 
@@ -102,14 +102,14 @@ def browse_prices(
     """
     version = current_version()
     turn = _read_cursor(cursor)
-    contracts = [_contract(row, version) for row in _believed(now)]
-    found = [] if kind == "contract" else _listed(wanted, version, turn, limit, now)
+    contracts = [_contract(row, version) for row in _believed(known_at)]
+    found = [] if kind == "contract" else _listed(wanted, version, turn, limit, known_at)
     if kind != "list":
         found += [price for price in contracts if _matches(price, wanted)]
     beyond = [price for price in found if turn.leads_to(price)]
     beyond.sort(key=lambda price: price.place)
     page = beyond[:limit] if turn.forward else beyond[-limit:]
-    shown = [_superseded(price, contracts, wanted.on or now) for price in page]
+    shown = [_superseded(price, contracts, wanted.on or known_at) for price in page]
     more = len(beyond) > limit
     is_next = more if turn.forward else True
     is_previous = more if not turn.forward else turn.place is not None
@@ -145,19 +145,23 @@ def contract_price(public_id: UUID) -> PriceFacts:
 
 
 def _believed(at: datetime) -> list[ContractPrice]:
-    rows = ContractPrice.objects.filter(Q(known_to__isnull=True) | Q(known_to__gt=at))
+    rows = ContractPrice.objects.filter(
+        Q(known_to__isnull=True) | Q(known_to__gt=at), known_from__lte=at
+    )
     return list(rows.order_by("id"))
 
 
 def _listed(
-    wanted: catalog.PriceFilter, version: VersionFacts, turn: _Turn, limit: int, now: datetime
+    wanted: catalog.PriceFilter, version: VersionFacts, turn: _Turn, limit: int, known_at: datetime
 ) -> list[PriceFacts]:
     after = before = None
     if turn.place is not None:
         provider, model, meter, rank, row = turn.place
         key = (provider, model, meter, row if rank == _LIST else 0)
         after, before = (key, None) if turn.forward else (None, key)
-    rows = catalog.browse(wanted=wanted, known_at=now, after=after, before=before, limit=limit + 1)
+    rows = catalog.browse(
+        wanted=wanted, known_at=known_at, after=after, before=before, limit=limit + 1
+    )
     return [_list_price(row, version) for row in rows]
 
 

@@ -108,8 +108,8 @@ def withdraw_contract_price(*, price: UUID, reason: str, actor: Actor, now: date
     :raises PriceNotValid: when no reason is given.
     :raises PriceUnknown: when there is no such price that is believed.
     """
-    if not reason.strip():
-        fault = FieldError("reason", "required", "Say why the price was wrong.")
+    if not reason.strip() or "\x00" in reason:
+        fault = FieldError("reason", "required", "Say in plain text why the price was wrong.")
         raise PriceNotValid(fault.message, errors=(fault,))
     with transaction.atomic():
         known_at = _next_knowledge(now)

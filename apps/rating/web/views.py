@@ -79,7 +79,7 @@ class Prices(PageMixin, TemplateView):
             kind=state.get("kind") if state.get("kind") in dict(_KINDS) else "",
             cursor=state.get("cursor"),
             limit=limit,
-            now=timezone.now(),
+            known_at=timezone.now(),
         )
         return DataList(
             key="prices",
@@ -126,7 +126,7 @@ class ModelPrices(PageMixin, TemplateView):
     scopes = _READ
 
     def page(self) -> Page:
-        provider, model = self.kwargs["provider"], self.kwargs["model"]
+        provider, model = self._names
         facts = catalog.ai_model(provider=provider, code=model)
         new = reverse("rating:new") + f"?provider={provider}&model={model}"
         window = facts.context_window
@@ -148,9 +148,8 @@ class ModelPrices(PageMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         now = timezone.now()
-        prices = selectors.price_history(
-            provider=self.kwargs["provider"], model=self.kwargs["model"], now=now
-        )
+        provider, model = self._names
+        prices = selectors.price_history(provider=provider, model=model, now=now)
         shown = DataList(
             key="model-prices",
             caption="Prices of this model, past and future",
@@ -168,6 +167,13 @@ class ModelPrices(PageMixin, TemplateView):
             entries=sorted(entries, key=lambda entry: entry.at, reverse=True),
             **kwargs,
         )
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        provider, model = self.kwargs["provider"], self.kwargs["model"]
+        if "\x00" in provider + model:
+            raise Missing("The catalogue has no such model.", code="model_unknown")
+        return provider, model
 
 
 class NewContractPrice(PageMixin, FormView):  # type: ignore[type-arg]
