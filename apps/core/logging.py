@@ -18,6 +18,12 @@ PLAIN_NAMES = re.compile(r"tokens|token_count|key_prefix|key_id", re.IGNORECASE)
 SECRET_VALUES = re.compile(r"\bfp_[A-Za-z0-9_\-]{8,}|(?<=://)[^\s/:@]*:[^\s/@]+(?=@)")
 
 
+# Local variables stay out of tracebacks: they hold passwords, keys and other people's rows.
+_tracebacks = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+
 def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
     """Configure structlog and return the matching `logging.config` dictionary for Django.
 
@@ -67,9 +73,14 @@ def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
 
 def _final_processors(*, as_json: bool) -> list[Processor]:
     rendering: list[Processor] = (
-        [structlog.processors.dict_tracebacks, hide_secrets, structlog.processors.JSONRenderer()]
+        [_tracebacks, hide_secrets, structlog.processors.JSONRenderer()]
         if as_json
-        else [hide_secrets, structlog.dev.ConsoleRenderer(colors=False)]
+        else [
+            hide_secrets,
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
     )
     return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering]
 

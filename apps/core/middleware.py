@@ -7,6 +7,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import structlog
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponseBase
 
 HEADER = "X-Request-ID"
@@ -30,6 +31,18 @@ class RequestIdMiddleware:
             structlog.contextvars.clear_contextvars()
         response[HEADER] = request_id
         return response
+
+
+class NoNulMiddleware:
+    """Refuses, with 400, a NUL in path or query: no text column can hold one, so nothing has it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            raise SuspiciousOperation("A NUL character is in the address.")
+        return self.get_response(request)
 
 
 def current_request_id() -> str | None:

@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "finops_platform.metrics.MetricsMiddleware",
     "finops_platform.security.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "apps.core.middleware.NoNulMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
     "apps.accounts.middleware.KeyHostMiddleware",

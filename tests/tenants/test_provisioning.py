@@ -49,6 +49,7 @@ def umbrella(committed_db):
 
 def test_a_tenant_is_made_whole(umbrella):
     done = provision()
+    assert connection.schema_name == "public"
     assert (done.schema, done.slug, done.admin_email) == (
         umbrella,
         "umbrella-eu",
@@ -68,7 +69,6 @@ def test_a_tenant_is_made_whole(umbrella):
         actions = [one.action for one in audit.page(before=None, limit=9)]
         assert actions == ["session.opened", "tenant.provisioned", "person.invited"]
         assert audit.faults() == []
-    assert connection.schema_name == "public"
 
 
 def test_the_application_owns_nothing_in_a_new_tenant(umbrella):

@@ -41,6 +41,7 @@ SHOWN: Final = "form"
 class AskForLink(FormView):  # type: ignore[type-arg]
     """Mails a link to whoever has an account; the answer is the same for everybody."""
 
+    http_method_names = ["get", "post", "head", "options"]
     template_name = "accounts/password_reset.html"
     form_class = AskForLinkForm
     success_url = reverse_lazy("accounts:password_reset_done")
@@ -71,6 +72,7 @@ class LinkSent(TemplateView):
 class SetPassword(FormView):  # type: ignore[type-arg]
     """Sets a password by a link: reads the token, hides it in the session, shows the form."""
 
+    http_method_names = ["get", "post", "head", "options"]
     template_name = "accounts/password_reset_confirm.html"
     form_class = NewPasswordForm
     success_url = reverse_lazy("accounts:password_reset_complete")

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 class SignIn(FormView):  # type: ignore[type-arg]
     """Opens a session for whoever knows an e-mail address and its password."""
 
+    http_method_names = ["get", "post", "head", "options"]
     template_name = "accounts/login.html"
     form_class = SignInForm
 
