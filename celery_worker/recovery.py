@@ -1,4 +1,9 @@
-"""Gives tasks of a killed worker back at once instead of after the visibility timeout."""
+"""Gives tasks of a killed worker back at once instead of after the visibility timeout.
+
+Valkey and Redis forget a message that is on its way to a worker in the very moment it is killed:
+it has left the queue and nobody has noted it yet. So whatever must happen has a row of its own that
+says how far it came, and somebody who looks for unfinished rows; the message only wakes a worker.
+"""
 
 from __future__ import annotations
 

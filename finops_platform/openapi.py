@@ -9,7 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Keys: `Authorization: Bearer fp_...`, on the tenant's host or on the shared one."""
 
     target_class = "apps.accounts.api.authentication.ApiKeyAuthentication"
@@ -19,7 +19,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "description": self.__doc__}
 
 
-class SessionScheme(OpenApiAuthenticationExtension):
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The session cookie of somebody signed in on the tenant's host; writes need the CSRF token."""
 
     target_class = "apps.accounts.api.authentication.SessionAuthentication"

@@ -47,9 +47,9 @@ class Cluster:
 
     @classmethod
     def of_this_run(cls) -> Cluster:
-        """Read the place from FINOPS_TEST_HOME; one that lay there before the run is kept."""
-        root = Path(os.environ["FINOPS_TEST_HOME"])
-        return cls(home=Home(root.resolve()), is_kept="FINOPS_TEST_KEEP" in os.environ)
+        """Read the place from FINOPS_TEST_HOME; one that a person named is kept."""
+        root = Path(os.environ["FINOPS_TEST_HOME"]).resolve()
+        return cls(home=Home(root), is_kept=os.environ.get("FINOPS_TEST_KEEP") != "0")
 
     def open(self) -> None:
         """Create the directory, and see to it that the servers end even if pytest is killed."""
@@ -72,8 +72,9 @@ class Cluster:
 
         Safe to call from several workers at once.
         """
-        self.services.start()
+        self.home.prepare()
         with self._locked():
+            self.services.start()
             template = f"template_{_fingerprint()}"
             if not self._exists(template):
                 self._build(template)
@@ -86,6 +87,13 @@ class Cluster:
                     )
                 )
                 server.execute(sql.SQL("ALTER DATABASE {} SET timezone TO 'UTC'").format(name))
+
+    def _drop_old_templates(self) -> None:
+        with self.services.postgres.connect() as server:
+            query = "SELECT datname FROM pg_database WHERE datname ~ '^template_[0-9a-f]{16}'"
+            for (old,) in server.execute(query).fetchall():
+                name = sql.Identifier(old)
+                server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -101,9 +109,8 @@ class Cluster:
     def _build(self, template: str) -> None:
         """Migrate and provision under a working name; a complete template gets the real one."""
         partial = f"{template}_partial"
-        with self.services.postgres.connect() as server:
-            name = sql.Identifier(partial)
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        name = sql.Identifier(partial)
+        self._drop_old_templates()
         self.services.set_up_database(partial)
         done = subprocess.run(
             [sys.executable, "-m", "tests.template"],

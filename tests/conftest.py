@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,6 +17,7 @@ from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
 from finops_platform.embedded.credentials import APP_ROLE, OWNER_ROLE, secret
+from tests import live
 from tests.cluster import Cluster
 
 CLUSTER = Cluster.of_this_run()
@@ -98,6 +101,24 @@ def owner_connection(django_db_setup: None) -> Iterator[psycopg.Connection]:
     """A plain autocommit connection as the owner of all tables, beside Django's."""
     with connect_as_owner() as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def web_port(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A real web server on this worker's database: http://127.0.0.1:PORT, acme.localhost:PORT.
+
+    It sees committed rows only (`fresh_tenant`). Chromium resolves *.localhost by itself; other
+    clients call 127.0.0.1 with a Host header.
+    """
+    with live.web(log=tmp_path_factory.mktemp("web") / "log") as port:
+        yield port
+
+
+@pytest.fixture
+def task_worker(committed_db: None, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A real worker on this worker's database and broker; enqueue with `live.sending()`."""
+    with live.worker(log=tmp_path / "worker.log") as process:
+        yield process
 
 
 def provision(*, slug: str, base_currency: str = "USD", timezone: str = "UTC") -> Any:

@@ -35,8 +35,8 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate_schemas", schema_name="public", verbosity=0)
-    from apps.core.domain.access import system_actor
     from apps.catalog.services import import_list_prices
+    from apps.core.domain.access import system_actor
     from finops_platform.provisioning import provision_tenant
 
     import_list_prices(now=NOW)

@@ -10,6 +10,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 
 
+def current_schema() -> str:
+    """Return the schema that this thread's connection is on."""
+    return str(connection.schema_name)  # type: ignore[attr-defined]
+
+
 @contextmanager
 def as_owner() -> Iterator[None]:
     """Re-point this thread's connection at the role that owns schemas and tables.

@@ -296,6 +296,8 @@ class Postgres:
             "maintenance_work_mem": "256MB",
             "max_wal_size": "4GB",
             "random_page_cost": "1.1",
+            # A query whose client was killed ends instead of holding its locks to the end.
+            "client_connection_check_interval": "10s" if self.durable else "1s",
             "max_locks_per_transaction": "256",  # many schemas, month partitions, DROP SCHEMA
         }
         if not self.durable:

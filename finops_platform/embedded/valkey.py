@@ -94,7 +94,7 @@ class Valkey:
             f"unixsocket {_quoted(self.socket)}",
             "unixsocketperm 700",
             f"dir {_quoted(self.directory)}",
-            "databases 4",
+            "databases 64",
             "daemonize no",
             'save ""',
             # A broker must not forget tasks under memory pressure: refuse writes, never evict.

@@ -1,21 +1,31 @@
 """Settings of the tests: servers of their own, one database a pytest worker, no outside world.
 
-`FINOPS_TEST_HOME` says where the servers' files lie; `tests/conftest.py` starts and removes them.
+`FINOPS_TEST_HOME` says where the servers' files lie and stay, so that the next run finds the
+migrated template; without it they go to a fresh place and are removed.
 """
 
 from __future__ import annotations
 
 import os
 
-TEST_HOME = os.environ.setdefault("FINOPS_TEST_HOME", f"/tmp/finops-test-{os.getpid()}")  # noqa: S108
+if "FINOPS_TEST_HOME" not in os.environ:
+    os.environ["FINOPS_TEST_HOME"] = f"/tmp/finops-test-{os.getpid()}"  # noqa: S108
+    os.environ["FINOPS_TEST_KEEP"] = "0"
+TEST_HOME = os.environ["FINOPS_TEST_HOME"]
 for _name in ("DATABASE_URL", "OWNER_DATABASE_URL", "BROKER_URL", "CACHE_URL", "STORAGE_URL"):
     os.environ.pop(_name, None)
     os.environ.pop(f"{_name}_FILE", None)
 os.environ["FINOPS_HOME"] = TEST_HOME
 os.environ["EMAIL_URL"] = "console:"
 
+from finops_platform.embedded.services import valkey_url  # noqa: E402
 from finops_platform.settings.embedded import *  # noqa: E402, F403
-from finops_platform.settings.embedded import DATABASES, OWNER_DATABASE, REST_FRAMEWORK  # noqa: E402
+from finops_platform.settings.embedded import (  # noqa: E402
+    DATABASES,
+    HOME,
+    OWNER_DATABASE,
+    REST_FRAMEWORK,
+)
 
 SECRET_KEY = "for-tests-only-" + "x" * 40
 TEST_DATABASE = os.environ.get(
@@ -24,6 +34,10 @@ TEST_DATABASE = os.environ.get(
 DATABASES["default"]["NAME"] = TEST_DATABASE
 OWNER_DATABASE["NAME"] = TEST_DATABASE
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
+# Workers share one broker, so each has a database of its own there: no other takes its tasks.
+_number = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0)
+BROKER_URL = valkey_url(HOME, scheme="redis+socket", database=1 + _number % 60)
+CELERY_BROKER_URL = BROKER_URL
 # Servers that a live test starts answer on whatever port was free.
 TENANT_BASE_DOMAIN = "localhost"
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost", ".localhost"]
