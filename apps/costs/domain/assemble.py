@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, Protocol
 
+from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 from apps.costs.domain.accounts import AccountFacts, Accounts, Feed, Truth
 from apps.costs.domain.lines import (
@@ -117,23 +118,47 @@ def metered(
     Unpriced usage has no amount and is not here; whoever reads this reports it beside. Requests
     that nobody charges for are here at nothing, as what shared cost may be split by.
     """
-    rows = list(rollups)
-    requests = {(row.sku.provider, row.account) for row in rows if row.feed == Feed.REQUEST}
     found: list[Foreign] = []
-    for row in rows:
-        account = accounts.of_usage(provider=row.sku.provider, account=row.account)
+    for row, account in counted(list(rollups), accounts, billed):
         is_free = row.cost is None and row.meter == REQUESTS
-        if (row.cost is None and not is_free) or not _feed_counts(row, account, requests):
+        if row.cost is None and not is_free:
             continue
-        basis = Basis.METERED
-        if account is not None and account.truth is Truth.BILLED:
-            if account.code in billed:
-                continue
-            basis = Basis.ACCRUED
+        is_accrued = account is not None and account.truth is Truth.BILLED
+        basis = Basis.ACCRUED if is_accrued else Basis.METERED
         price = None if is_free else prices[row.price_id]
         cost = row.cost or ZERO
         found.append(Foreign(_usage_line(row, price, basis, account), cost, cost))
     return found
+
+
+def uncounted(
+    rollups: Iterable[Rollup], accounts: Accounts, billed: frozenset[str]
+) -> dict[str, Decimal]:
+    """Return by currency the rated cost that another feed or a bill stands for."""
+    rows = list(rollups)
+    kept = {id(row) for row, _ in counted(rows, accounts, billed)}
+    return sums_by_currency(row for row in rows if id(row) not in kept)
+
+
+def sums_by_currency(rollups: Iterable[Rollup]) -> dict[str, Decimal]:
+    """Return rated cost by the currency of its prices, exact."""
+    sums: dict[str, Decimal] = {}
+    for row in rollups:
+        if row.cost is not None:
+            sums[row.currency] = EXACT.add(sums.get(row.currency, ZERO), row.cost)
+    return sums
+
+
+def counted(
+    rows: Sequence[Rollup], accounts: Accounts, billed: frozenset[str]
+) -> Iterable[tuple[Rollup, AccountFacts | None]]:
+    """Yield the usage that no bill and no other feed stands for, with its declared account."""
+    requests = {(row.sku.provider, row.account) for row in rows if row.feed == Feed.REQUEST}
+    for row in rows:
+        account = accounts.of_usage(provider=row.sku.provider, account=row.account)
+        is_billed = account is not None and account.truth is Truth.BILLED and account.code in billed
+        if _feed_counts(row, account, requests) and not is_billed:
+            yield row, account
 
 
 def charged(groups: Iterable[ChargeGroup], *, month: Month) -> list[Foreign]:
@@ -197,7 +222,7 @@ def in_currency(
     lines: list[CostLine] = []
     missing: dict[str, list[Foreign]] = {}
     for each in foreign:
-        base = each.line.original_currency
+        base = each.line.original_currency or currency
         try:
             rate = fx.rate(base, currency)
         except MissingRate:
@@ -244,14 +269,7 @@ def _feed_counts(row: Rollup, account: AccountFacts | None, requests: set[tuple[
 def _usage_line(
     row: Rollup, price: Price | None, basis: Basis, account: AccountFacts | None
 ) -> CostLine:
-    service = "" if row.sku.provider else row.sku.model
-    tags = _with_reserved(
-        row.tags,
-        account=row.account,
-        credential=row.credential,
-        operation=row.operation,
-        service=service,
-    )
+    tags = usage_tags(row)
     key = key_of(
         "u",
         tags,
@@ -269,7 +287,7 @@ def _usage_line(
         tag_set_id=row.tag_set_id,
         account=row.account,
         provider=row.sku.provider,
-        service=service,
+        service="" if row.sku.provider else row.sku.model,
         model=row.sku.model,
         sku=row.sku.label,
         meter=row.meter,
@@ -294,7 +312,7 @@ def _usage_line(
 
 
 def _charge_line(group: ChargeGroup, month: Month) -> CostLine:
-    tags = _with_reserved(group.tags, account=group.sub_account, service=group.service)
+    tags = charge_tags(group)
     key = key_of(
         "b",
         group.provider_account,
@@ -340,6 +358,22 @@ def _charge_line(group: ChargeGroup, month: Month) -> CostLine:
         original_amount=ZERO,
         fx_rate=ONE,
     )
+
+
+def usage_tags(row: Rollup) -> dict[str, str]:
+    """Return the tags of usage with the reserved keys that rules may ask for."""
+    return _with_reserved(
+        row.tags,
+        account=row.account,
+        credential=row.credential,
+        operation=row.operation,
+        service="" if row.sku.provider else row.sku.model,
+    )
+
+
+def charge_tags(group: ChargeGroup) -> dict[str, str]:
+    """Return the tags of charges with the reserved keys that rules may ask for."""
+    return _with_reserved(group.tags, account=group.sub_account, service=group.service)
 
 
 def _with_reserved(tags: Mapping[str, str], **reserved: str) -> dict[str, str]:

@@ -132,6 +132,7 @@ def converted(foreign: Foreign, rate: Decimal, currency: str) -> CostLine:
     return replace(
         foreign.line,
         currency=currency,
+        original_currency=foreign.line.original_currency or currency,
         billed=EXACT.multiply(foreign.billed, rate),
         effective=EXACT.multiply(foreign.effective, rate),
         original_amount=foreign.effective,

@@ -4,9 +4,12 @@ from apps.costs.domain.accounts import AccountFacts, Accounts, Feed, Truth
 from apps.costs.domain.lines import Basis, CostBase, CostLine, MissingPair
 from apps.costs.domain.reports import BillFacts, ImportReport
 from apps.costs.selectors.accounts import accounts
-from apps.costs.selectors.answers import CostAnswer, Overview, Share, costs, owned_lines
+from apps.costs.selectors.answers import CostAnswer, costs, owned_lines
+from apps.costs.selectors.attention import coverage, loose_values, preview_rule
 from apps.costs.selectors.base import attribution_of, cost_base
 from apps.costs.selectors.bills import bill, bills
+from apps.costs.selectors.overview import Overview, Share, overview
+from apps.costs.selectors.reconciliation import reconciliation
 
 __all__ = [
     "AccountFacts",
@@ -28,5 +31,10 @@ __all__ = [
     "bills",
     "cost_base",
     "costs",
+    "coverage",
+    "loose_values",
+    "overview",
     "owned_lines",
+    "preview_rule",
+    "reconciliation",
 ]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Literal
 
 from apps.core.domain.access import Actor, Scope
-from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 from apps.costs.domain.grouping import CostRow, OwnedLine, check_group_by, grouped
-from apps.costs.domain.lines import CostBase, MissingPair, total
+from apps.costs.domain.lines import CostBase, MissingPair
 from apps.costs.domain.sight import sees_everything, visible
 from apps.costs.selectors.base import attribution_of, cost_base
 from apps.directory import selectors as directory
@@ -86,49 +84,3 @@ def owned_lines(
 def _sum(owned: Sequence[OwnedLine]) -> CostRow:
     rows = grouped(owned, ())
     return rows[0] if rows else CostRow((), Decimal(0), Decimal(0), None, "", 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One owner's or model's part of a month; `share` is of the month's cost, 0 to 1."""
-
-    code: str
-    amount: Decimal
-    share: Decimal | None
-    before: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """The month at a glance: effective cost in the tenant's currency, as the actor may see it.
-
-    `change` is the part by which it differs from the month before, absent without such a month.
-    `daily` is cost by day of use, lines over several days laid on their first day.
-    """
-
-    month: Month
-    currency: str
-    provisional_fx: bool
-    spend: Decimal
-    spend_before: Decimal | None
-    change: Decimal | None
-    by_team: tuple[Share, ...]
-    by_model: tuple[Share, ...]
-    daily: tuple[tuple[date, Decimal], ...]
-    unowned: Decimal
-    unowned_share: Decimal | None
-    unregistered: Decimal
-    unpriced: tuple[object, ...]
-    missing_rates: tuple[MissingPair, ...]
-
-
-def ratio(part: Decimal, whole: Decimal) -> Decimal | None:
-    """Return a part of a whole to four decimals; absent when the whole is nothing."""
-    if not whole:
-        return None
-    return EXACT.divide(part, whole).quantize(Decimal("0.0001"), context=EXACT)
-
-
-def amount_of(owned: Sequence[OwnedLine]) -> Decimal:
-    """Return the effective cost of some lines, exact."""
-    return total(each.line.effective for each in owned)

@@ -9,6 +9,7 @@ from apps.costs.services.accounts import (
 )
 from apps.costs.services.imports import AccountMissing, NothingToBook, import_focus
 from apps.costs.services.partitions import ensure_partitions
+from apps.costs.services.reconcile import reconcile
 
 __all__ = [
     "AccountExists",
@@ -20,4 +21,5 @@ __all__ = [
     "ensure_account",
     "ensure_partitions",
     "import_focus",
+    "reconcile",
 ]

@@ -102,6 +102,11 @@ class Attribution:
             known = self._memo[key] = self._decide(tags, sku_provider, sku_model, on)
         return known
 
+    def with_rule(self, rule: Rule) -> Attribution:
+        """Return the attribution in which a rule takes the place of those of its name."""
+        others = [each for each in self.rules if each.name != rule.name]
+        return Attribution((*others, rule), self.register)
+
     @property
     def digest(self) -> str:
         """Return a digest of everything that answers depend on; the version of the tree."""
