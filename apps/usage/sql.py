@@ -12,12 +12,12 @@ from typing import Final
 from apps.core.domain.months import Month
 
 TABLES: Final = (
-    "CREATE SEQUENCE usage_eventkey_key_seq AS bigint",
+    "CREATE SEQUENCE usage_keyblock_seq AS bigint",
     """
     CREATE TABLE usage_eventkey (
         source text COLLATE "C" NOT NULL,
         event_id text COLLATE "C" NOT NULL,
-        key bigint NOT NULL DEFAULT nextval('usage_eventkey_key_seq'),
+        key bigint NOT NULL,
         digest bytea NOT NULL,
         digest_version smallint NOT NULL,
         occurred_at timestamptz NOT NULL,
@@ -85,7 +85,7 @@ TABLES: Final = (
 )
 
 DROP_TABLES: Final = (
-    "DROP SEQUENCE usage_eventkey_key_seq CASCADE",
+    "DROP SEQUENCE usage_keyblock_seq",
     "DROP TABLE usage_eventkey",
     "DROP TABLE usage_event",
     "DROP TABLE usage_rollup",

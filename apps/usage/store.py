@@ -6,26 +6,37 @@ the order of locks for all writers (rule 9).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
-from django.db import connection
+import psycopg
+from django.db import IntegrityError, connection
 
+from apps.core.domain.errors import Conflict
 from apps.core.domain.months import Month
 from apps.usage.adapters import packed
-from apps.usage.adapters.packed import Blobs, Days, Longs, Moments, Texts, server_cursor
+from apps.usage.adapters.packed import NULL, Blobs, Days, Longs, Moments, Texts, server_cursor
 from apps.usage.domain.cells import Cell
 from apps.usage.domain.digest import VERSION
+from apps.usage.domain.drafts import Draft
+from apps.usage.domain.normalize import meters_json
+from apps.usage.domain.placed import Placed
 from apps.usage.sql import partition_name
 
+BLOCK: Final = 16_384
+"""Keys come in blocks: one number of the sequence is this many keys."""
 
-class Claim(NamedTuple):
-    """One id that wants to be stored: who it is, and what it says."""
 
-    source: str
-    event_id: str
-    digest: bytes
-    occurred_at: Any
+class KeyTaken(Conflict):
+    """Somebody else stored one of the ids while this transaction ran."""
+
+    default_code = "key_taken"
 
 
 class KnownKey(NamedTuple):
@@ -35,92 +46,89 @@ class KnownKey(NamedTuple):
     digests: frozenset[bytes]
 
 
-class EventRow(NamedTuple):
-    """One row of an event partition, in the order of the COPY; period comes from the partition.
-
-    `meters` and `booked` are JSON text behind the version byte of jsonb.
-    """
-
-    key: int
-    revision: int
-    sign: int
-    source: str
-    event_id: str
-    original_period: Any
-    occurred_at: Any
-    received_at: Any
-    batch: Any
-    tag_set: int
-    sent_sku: int
-    context_tokens: int
-    meters: bytes
-    reasoning_tokens: int | None
-    trace_id: str | None
-    end_user: bytes | None
-    status: str
-    reported_amount: Any
-    reported_currency: str | None
-    hold: Any
-    booked: bytes | None
-
-
-_TYPES: Final = tuple(
-    "int8 int2 int2 text text date timestamptz timestamptz uuid int8 int8 int8 bytea int8 text "  # noqa: SIM905
-    "bytea text numeric text uuid bytea".split()
-)
-
-JSONB: Final = b"\x01"
-"""The version byte before the text of a jsonb value in binary form."""
-
-
-def claim_keys(claims: Sequence[Claim]) -> dict[tuple[str, str], int]:
-    """Insert the keys that are new, in order, and return their numbers; waits for other claims.
-
-    `claims` are sorted by (source, id) and distinct. An id that somebody else stored, also one
-    that commits while this waits, is not in the answer.
-    """
-    statement = (
-        f"INSERT INTO {_table('usage_eventkey')} "  # noqa: S608 - quoted identifiers only
-        "(source, event_id, digest, digest_version, occurred_at) "
-        "SELECT source, event_id, digest, %b, occurred_at FROM unnest(%b, %b, %b, %b) "
-        "AS claim(source, event_id, digest, occurred_at) "
-        "ON CONFLICT DO NOTHING RETURNING source, event_id, key"
-    )
+def reserve_keys(count: int) -> list[int]:
+    """Return that many numbers that no other event has or will have, ascending."""
+    if count == 0:
+        return []
     with connection.cursor() as cursor:
-        binding = server_cursor(cursor)
-        binding.execute(
-            statement,
-            [
-                VERSION,
-                Texts.pack([claim.source for claim in claims]),
-                Texts.pack([claim.event_id for claim in claims]),
-                Blobs.pack([claim.digest for claim in claims]),
-                Moments.pack([claim.occurred_at for claim in claims]),
-            ],
-            binary=True,
+        cursor.execute(
+            f"SELECT nextval('{_table('usage_keyblock_seq')}') FROM generate_series(1, %s)",  # noqa: S608
+            [-(-count // BLOCK)],
         )
-        return {(source, event_id): key for source, event_id, key in binding}
+        blocks = sorted(row[0] for row in cursor.fetchall())
+    keys = [block * BLOCK + offset for block in blocks for offset in range(BLOCK)]
+    return keys[:count]
 
 
-def known_keys(names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], KnownKey]:
-    """Return the stored keys of (source, id) pairs with all their digests; one query."""
+class Writes:
+    """Statements sent to the database one after another while their results are not waited for."""
+
+    def __init__(self, binding: psycopg.Cursor[Any]) -> None:
+        self._binding = binding
+
+    def insert_keys(self, keys: Sequence[int], items: Sequence[Placed]) -> None:
+        """Insert keys that nobody has; `items` are distinct and in the order of names."""
+        self._binding.execute(_insert_keys(), _key_columns(keys, items))
+
+    def add_cells(self, month: Month, cells: Sequence[Cell]) -> None:
+        """Add cells, distinct and in the order of locks, to the rollups of a month."""
+        if cells:
+            self._binding.execute(_add_cells(month), _cell_columns(cells))
+
+
+@contextmanager
+def writing() -> Iterator[Writes]:
+    """Write while the block runs, which must not use the database otherwise.
+
+    :raises KeyTaken: when somebody stored one of the keys meanwhile; the transaction is then lost.
+    """
+    try:
+        with _binding() as binding, binding.connection.pipeline():
+            yield Writes(binding)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
+            raise
+        raise KeyTaken("An id of the batch was stored by another request meanwhile.") from error
+
+
+def insert_keys_if_absent(keys: Sequence[int], items: Sequence[Placed]) -> set[int]:
+    """Insert the keys that nobody has, waiting for others who are at it; return the inserted."""
+    with _binding() as binding:
+        statement = f"{_insert_keys()} ON CONFLICT DO NOTHING RETURNING key"
+        binding.execute(statement, _key_columns(keys, items), binary=True)
+        return {row[0] for row in binding}
+
+
+def known_keys(items: Sequence[Placed]) -> dict[tuple[str, str], KnownKey]:
+    """Return by name the keys of items that are stored, with all their digests; one query."""
+    with looking_up([item.source for item in items], [item.id_part for item in items]) as known:
+        pass
+    return known
+
+
+@contextmanager
+def looking_up(
+    sources: Sequence[str], id_parts: Sequence[bytes]
+) -> Iterator[dict[tuple[str, str], KnownKey]]:
+    """Look keys up while the block runs; the mapping is filled when it is left.
+
+    The block must not use the database. The limit in the statement keeps the planner at one
+    index probe a name, whatever it believes of the table.
+    """
     statement = (
         "SELECT k.source, k.event_id, k.key, k.digest, "  # noqa: S608 - quoted identifiers only
         f"ARRAY(SELECT d.digest FROM {_table('usage_eventdigest')} d WHERE d.key = k.key) "
-        f"FROM unnest(%b, %b) AS name(source, event_id) "
-        f"JOIN {_table('usage_eventkey')} k USING (source, event_id)"
+        "FROM unnest(%b, %b) AS name(source, event_id) CROSS JOIN LATERAL ("
+        f"SELECT * FROM {_table('usage_eventkey')} WHERE source = name.source "
+        "AND event_id = name.event_id LIMIT 1) k"
     )
-    with connection.cursor() as cursor:
-        binding = server_cursor(cursor)
-        binding.execute(
-            statement,
-            [Texts.pack([name[0] for name in names]), Texts.pack([name[1] for name in names])],
-            binary=True,
-        )
-        return {
-            (source, event_id): KnownKey(key, frozenset(bytes(one) for one in (digest, *more)))
-            for source, event_id, key, digest, more in binding
-        }
+    known: dict[tuple[str, str], KnownKey] = {}
+    with _binding() as binding:
+        with binding.connection.pipeline():
+            binding.execute(statement, [_sources(sources), Texts.of(id_parts)], binary=True)
+            yield known
+        for source, event_id, key, digest, more in binding:
+            known[source, event_id] = KnownKey(key, frozenset((digest, *more)))
 
 
 def lock_key(source: str, event_id: str) -> int | None:
@@ -135,26 +143,133 @@ def lock_key(source: str, event_id: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def copy_events(month: Month, rows: Iterable[EventRow]) -> None:
-    """Append event rows to the partition of an accounting month by binary COPY."""
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """What the events of one batch have in common, and how their end users are hashed."""
+
+    batch: UUID
+    received_at: datetime
+    hash_of: Callable[[str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Which revision of an event a row is, and what fixes its rating if anything does."""
+
+    number: int = 0
+    sign: int = 1
+    booked: bytes | None = None
+
+
+FIRST: Final = Revision()
+
+_EVENT_COLUMNS: Final = (
+    "key, tag_set, context_tokens, event_id, occurred_at, source, original_period, sent_sku, "
+    "meters, reasoning_tokens, trace_id, end_user, status, reported_amount, reported_currency, "
+    "hold, received_at, batch, revision, sign, booked"
+)
+_FIELDS: Final = len(_EVENT_COLUMNS.split(","))
+_CHUNK: Final = 512
+_ROW_START: Final = struct.Struct("!hiqiqiq")
+_JSONB_START: Final = struct.Struct("!ib")
+
+
+def copy_events(
+    month: Month,
+    header: BatchHeader,
+    events: Sequence[tuple[int, Placed]],
+    revision: Revision = FIRST,
+) -> None:
+    """Append one revision of events to the partition of an accounting month by binary COPY.
+
+    Rows are sent in pieces, so that the database works while the next ones are made.
+    """
     table = _table(partition_name("usage_event", month))
-    columns = ", ".join(EventRow._fields)
+    tail = _row_end(header, revision)
+    places: dict[tuple[str, date, int], bytes] = {}
     with (
         connection.cursor() as cursor,
-        cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy,
+        connection.wrap_database_errors,
+        cursor.copy(f"COPY {table} ({_EVENT_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
     ):
-        copy.set_types(_TYPES)
-        write = copy.write_row
-        for row in rows:
-            write(row)
+        copy.write(packed.COPY_HEADER)
+        for start in range(0, len(events), _CHUNK):
+            part = events[start : start + _CHUNK]
+            copy.write(_event_rows(part, header.hash_of, tail, places))
+        copy.write(packed.COPY_TRAILER)
 
 
-def add_cells(month: Month, cells: Sequence[Cell]) -> None:
-    """Add cells, distinct and in the order of locks, to the rollups of an accounting month."""
-    if not cells:
-        return
+def _row_end(header: BatchHeader, revision: Revision) -> bytes:
+    return b"".join(
+        (
+            packed.moment(header.received_at),
+            packed.uuid(header.batch),
+            packed.short(revision.number),
+            packed.short(revision.sign),
+            NULL if revision.booked is None else packed.jsonb(revision.booked),
+        )
+    )
+
+
+def _event_rows(
+    events: Sequence[tuple[int, Placed]],
+    hash_of: Callable[[str], bytes],
+    tail: bytes,
+    places: dict[tuple[str, date, int], bytes],
+) -> bytes:
+    """Return rows in the form of a binary COPY; a hot loop."""
+    start, jsonb = _ROW_START.pack, _JSONB_START.pack
+    rows: list[bytes] = []
+    for key, item in events:
+        place = (item.source, item.span.day, item.sent_sku)
+        middle = places.get(place)
+        if middle is None:
+            middle = places[place] = _place_part(item)
+        meters = meters_json(item.quantities)
+        rows += (
+            start(_FIELDS, 8, key, 8, item.tag_set, 8, item.context_tokens),
+            item.id_part,
+            item.time_part,
+            middle,
+            jsonb(len(meters) + 1, 1),
+            meters,
+            _rare_parts(item.draft, hash_of),
+            tail,
+        )
+    return b"".join(rows)
+
+
+def _place_part(item: Placed) -> bytes:
+    month = packed.day(item.span.month.first_day)
+    return packed.text(item.source) + month + packed.long(item.sent_sku)
+
+
+_OK: Final = packed.text("ok")
+_NOTHING: Final = (NULL + NULL + NULL + _OK + NULL + NULL + NULL, NULL + _OK + NULL + NULL + NULL)
+
+
+def _rare_parts(draft: Draft, hash_of: Callable[[str], bytes]) -> bytes:
+    """Return reasoning, trace, end user, status, reported cost and hold."""
+    usage, cost, hold, trace = draft.usage, draft.reported_cost, draft.hold, draft.trace_id
+    reasoning = usage.reasoning_tokens if usage is not None else 0
+    if not (reasoning or draft.end_user or cost or hold) and draft.status == "ok":
+        return NULL + packed.text(trace) + _NOTHING[1] if trace else _NOTHING[0]
+    return b"".join(
+        (
+            packed.long(reasoning) if reasoning else NULL,
+            packed.text(trace) if trace else NULL,
+            packed.blob(hash_of(draft.end_user)) if draft.end_user else NULL,
+            packed.text(draft.status or "ok"),
+            packed.numeric(cost.amount) if cost else NULL,
+            packed.text(cost.currency) if cost else NULL,
+            packed.uuid(hold) if hold else NULL,
+        )
+    )
+
+
+def _add_cells(month: Month) -> str:
     table = _table(partition_name("usage_rollup", month))
-    statement = (
+    return (
         f"INSERT INTO {table} AS kept "  # noqa: S608 - quoted identifiers only
         "(day, utc_day, tag_set, sku, price, meter, feed, quantity, cost, currency) "
         "SELECT day, utc_day, tag_set, sku, price, meter, 'request', quantity::numeric, "
@@ -163,14 +278,11 @@ def add_cells(month: Month, cells: Sequence[Cell]) -> None:
         "ON CONFLICT (period, day, utc_day, tag_set, sku, meter, price, feed) DO UPDATE "
         "SET quantity = kept.quantity + excluded.quantity, cost = kept.cost + excluded.cost"
     )
-    with connection.cursor() as cursor:
-        server_cursor(cursor).execute(statement, _columns(cells), binary=True)
 
 
 def drop_empty_cells(month: Month, cells: Iterable[Cell]) -> None:
     """Delete those of the given cells that came back to zero, so that a void leaves no trace."""
     table = _table(partition_name("usage_rollup", month))
-    keys = list(cells)
     statement = (
         f"DELETE FROM {table} r USING unnest(%b, %b, %b, %b, %b, %b) "  # noqa: S608
         "AS cell(day, utc_day, tag_set, sku, price, meter) "
@@ -178,11 +290,11 @@ def drop_empty_cells(month: Month, cells: Iterable[Cell]) -> None:
         "AND r.tag_set = cell.tag_set AND r.sku = cell.sku AND r.price = cell.price "
         "AND r.meter = cell.meter"
     )
-    with connection.cursor() as cursor:
-        server_cursor(cursor).execute(statement, _columns(keys)[:6], binary=True)
+    with _binding() as binding:
+        binding.execute(statement, _cell_columns(list(cells))[:6])
 
 
-def _columns(cells: Sequence[Cell]) -> list[packed.Packed]:
+def _cell_columns(cells: Sequence[Cell]) -> list[packed.Packed]:
     days = {cell.day: packed.day(cell.day) for cell in cells}
     days |= {cell.utc_day: packed.day(cell.utc_day) for cell in cells}
     words = {word: packed.text(word) for cell in cells for word in (cell.meter, cell.currency)}
@@ -194,9 +306,44 @@ def _columns(cells: Sequence[Cell]) -> list[packed.Packed]:
         Longs.pack([cell.price for cell in cells]),
         Texts.of([words[cell.meter] for cell in cells]),
         Texts.pack([str(cell.quantity) for cell in cells]),
-        Texts.pack([None if cell.cost is None else str(cell.cost) for cell in cells]),
+        Texts.pack([_number(cell.cost) for cell in cells]),
         Texts.of([words[cell.currency] for cell in cells]),
     ]
+
+
+@contextmanager
+def _binding() -> Iterator[psycopg.Cursor[Any]]:
+    """Open a cursor that binds on the server; its errors are Django's, as everywhere."""
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        yield server_cursor(cursor)
+
+
+def _number(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _insert_keys() -> str:
+    return (
+        f"INSERT INTO {_table('usage_eventkey')} "  # noqa: S608 - quoted identifiers only
+        "(source, event_id, key, digest, digest_version, occurred_at) "
+        f"SELECT source, event_id, key, digest, {VERSION}, occurred_at "
+        "FROM unnest(%b, %b, %b, %b, %b) AS claim(source, event_id, key, digest, occurred_at)"
+    )
+
+
+def _key_columns(keys: Sequence[int], items: Sequence[Placed]) -> list[packed.Packed]:
+    return [
+        _sources([item.source for item in items]),
+        Texts.of([item.id_part for item in items]),
+        Longs.pack(keys),
+        Blobs.pack([item.digest for item in items]),
+        Moments.of([item.time_part for item in items]),
+    ]
+
+
+def _sources(sources: Sequence[str]) -> packed.Packed:
+    parts = {source: packed.text(source) for source in set(sources)}
+    return Texts.of([parts[source] for source in sources])
 
 
 def _table(name: str) -> str:

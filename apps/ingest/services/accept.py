@@ -15,6 +15,7 @@ from apps.core.domain.errors import Conflict
 from apps.core.domain.months import Month
 from apps.ingest.domain.receipt import BatchRefused, ItemError, Receipt
 from apps.ingest.models import IngestBatch
+from apps.ingest.services.breath import without_collections
 from apps.ingest.services.prepare import Prepared, prepare
 from apps.periods import services as periods
 from apps.periods.domain.calendar import Calendar, NoOpenPeriod, State
@@ -57,7 +58,15 @@ def accept_events(
         from apps.ingest.services.rehearse import rehearse
 
         return rehearse(drafts=drafts, actor=actor, received_at=received_at)
+    with without_collections():
+        return _accept(drafts, actor, received_at, atomic=atomic)
+
+
+def _accept(
+    drafts: Sequence[Draft | Rejected], actor: Actor, received_at: datetime, *, atomic: bool
+) -> Receipt:
     entry = _Entry(actor.label, received_at)
+    patiently = False
     for attempt in range(1, _ATTEMPTS + 1):
         sheet, calendar = usage.current_sheet()
         prepared = prepare(
@@ -67,11 +76,18 @@ def accept_events(
             raise BatchRefused(_in_order(prepared.errors))
         try:
             return _write(
-                prepared, version=sheet.book.version, calendar=calendar, entry=entry, atomic=atomic
+                prepared,
+                version=sheet.book.version,
+                calendar=calendar,
+                entry=entry,
+                atomic=atomic,
+                patiently=patiently,
             )
         except (rating.PriceBookMoved, PeriodMoved):
             if attempt == _ATTEMPTS:
                 raise
+        except usage.KeyTaken:
+            patiently = True
         except OperationalError as error:
             if attempt == _ATTEMPTS or not _may_retry(error):
                 raise
@@ -88,16 +104,25 @@ class _Entry:
 
 @transaction.atomic
 def _write(
-    prepared: Prepared, *, version: int, calendar: Calendar, entry: _Entry, atomic: bool
+    prepared: Prepared,
+    *,
+    version: int,
+    calendar: Calendar,
+    entry: _Entry,
+    atomic: bool,
+    patiently: bool,
 ) -> Receipt:
     rating.check_version(version=version)
     book_in = _hold(prepared.placed, calendar)
-    claimed = usage.claim(placed=prepared.placed)
+    if patiently:
+        claimed = usage.claim_patiently(placed=prepared.placed)
+    else:
+        claimed = usage.claim(placed=prepared.placed, known=prepared.known)
     errors = _in_order([*prepared.errors, *map(_conflict, claimed.conflicts)])
     if atomic and errors:
         raise BatchRefused(errors)
     batch = uuid.uuid4()
-    usage.record(new=claimed.new, book_in=book_in, batch=batch, received_at=entry.received_at)
+    usage.record(claimed=claimed, book_in=book_in, batch=batch, received_at=entry.received_at)
     receipt = _receipt(prepared, claimed, batch, errors)
     _keep(receipt, batch, entry)
     return receipt
@@ -139,7 +164,7 @@ def _receipt(
         duplicates=len(claimed.duplicates),
         conflicts=len(claimed.conflicts),
         rejected=len(prepared.errors),
-        unpriced=sum(item.unpriced for _, item in claimed.new),
+        unpriced=sum(item.unpriced for item in claimed.new),
         batch=batch,
         errors=errors,
     )

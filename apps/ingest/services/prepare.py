@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from operator import attrgetter
+from typing import Final
 
 from apps.core.domain.access import Actor
 from apps.core.domain.months import Month
@@ -17,18 +18,22 @@ from apps.usage.domain.digest import digest_v1
 from apps.usage.domain.drafts import Draft, Problem, Rejected
 from apps.usage.domain.normalize import Metered, NotDisjoint, meters_of
 from apps.usage.domain.placed import Placed
-from apps.usage.domain.tagsets import TagSetKey, bound, canonical
-from apps.usage.domain.timeline import SentKey
+from apps.usage.domain.tagsets import TagSetKey, bound, canonical, key_of
+from apps.usage.domain.timeline import SentKey, Span, Timeline
 
 MOST_AHEAD: Final = timedelta(hours=1)
 
 
 @dataclass(slots=True)
 class Prepared:
-    """A batch ready to be written: placed events in the order of locks, and what is wrong."""
+    """A batch ready to be written: placed events in the order of locks, and what is wrong.
+
+    `known` is what the database knew of their names just now.
+    """
 
     placed: list[Placed] = field(default_factory=list)
     errors: list[ItemError] = field(default_factory=list)
+    known: usage.Known = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +45,25 @@ class _Frame:
     first_month: Month
     limits: Mapping[str, str]
 
-    def problem_with(self, at: datetime) -> Problem | None:
-        """Return what is wrong with a time of use."""
+    def problem_with(self, at: datetime) -> Problem:
+        """Return what is wrong with a time of use that lies outside."""
         if at > self.latest:
             return _IN_FUTURE
-        if at < self.earliest:
-            return Problem(
-                "time",
-                "time_before_first_period",
-                f"The time lies before {self.first_month}, the organization's first period.",
-            )
-        return None
+        return Problem(
+            "time",
+            "time_before_first_period",
+            f"The time lies before {self.first_month}, the organization's first period.",
+        )
 
 
-class _Checked(NamedTuple):
-    """A draft that is in order, and what of it is yet to be interned."""
+_SentFields = tuple[str | None, str | None, str | None, str | None, bool | None, str | None]
+"""Provider, model, service, tier, batch and region as a draft has them."""
 
-    index: int
-    draft: Draft
-    metered: Metered
-    tags: bytes
-    sent: SentKey
+_Checked = tuple[int, Draft, Metered, bytes, _SentFields]
+"""A draft that is in order: its place, its meters, its tag set and its SKU, yet to be interned."""
 
+_Spanned = tuple[int, Span, bool]
+"""The number of the SKU as sent, the span, and whether the event is unpriced."""
 
 _IN_FUTURE: Final = Problem(
     "time",
@@ -85,19 +87,15 @@ def prepare(
     tag_sets: dict[bytes, TagSetKey] = {}
     checked = _check(drafts, frame, tag_sets, prepared.errors)
     tags = usage.intern_tag_sets(wanted=tag_sets, at=received_at)
-    sent = usage.intern_sent_skus(wanted={item.sent for item in checked}, at=received_at)
-    for item in checked:
-        problem = _cap_problem(item, tags, sent)
-        if problem is None:
-            prepared.placed.append(_place(item, tags[item.tags], sent[item.sent], sheet))
-        else:
-            prepared.errors.append(ItemError.of(item.index, item.draft.id, problem))
-    prepared.placed.sort(key=_order)
+    timelines = _timelines({item[4] for item in checked}, sheet, received_at)
+    if len(tags) < len(tag_sets) or None in timelines.values():
+        checked = _within_caps(checked, tags, timelines, prepared.errors)
+    spans = _spans(checked, timelines, sheet)
+    ids = [usage.text_part(item[1].id) for item in checked]
+    with usage.looking_up([item[1].source or "" for item in checked], ids) as known:
+        prepared.placed = _place(checked, tags, spans, ids)
+    prepared.known = known
     return prepared
-
-
-def _order(item: Placed) -> tuple[str, str, int]:
-    return item[:3]
 
 
 def _check(
@@ -106,17 +104,33 @@ def _check(
     tag_sets: dict[bytes, TagSetKey],
     errors: list[ItemError],
 ) -> list[_Checked]:
+    """Check every draft and make its meters disjoint; a hot loop, kept free of calls."""
     checked: list[_Checked] = []
+    earliest, latest, limits = frame.earliest, frame.latest, frame.limits
     for index, draft in enumerate(drafts):
         if isinstance(draft, Rejected):
             errors.append(ItemError.of_rejected(draft))
             continue
         try:
-            checked.append(_check_one(index, draft, frame, tag_sets))
-        except _Refused as refused:
+            if not earliest <= draft.time <= latest:
+                raise _Refused(frame.problem_with(draft.time))
+            tags = _limited(draft.tags or {}, limits) if limits else draft.tags or {}
+            metered = meters_of(draft)
+        except (_Refused, NotDisjoint) as refused:
             errors.append(ItemError.of(index, draft.id, refused.problem))
-        except NotDisjoint as refused:
-            errors.append(ItemError.of(index, draft.id, refused.problem))
+            continue
+        key = canonical(tags, draft.account, draft.credential, draft.operation)
+        if key not in tag_sets:
+            tag_sets[key] = key_of(draft, tags)
+        sent = (
+            draft.provider,
+            draft.model,
+            draft.service,
+            draft.service_tier,
+            draft.batch,
+            draft.region,
+        )
+        checked.append((index, draft, metered, key, sent))
     return checked
 
 
@@ -128,23 +142,6 @@ class _Refused(Exception):
         self.problem = problem
 
 
-def _check_one(
-    index: int, draft: Draft, frame: _Frame, tag_sets: dict[bytes, TagSetKey]
-) -> _Checked:
-    problem = frame.problem_with(draft.time)
-    if problem is not None:
-        raise _Refused(problem)
-    tags = draft.tags or {}
-    if frame.limits:
-        tags = _limited(tags, frame.limits)
-    account, credential = draft.account or "", draft.credential or ""
-    operation = draft.operation or ""
-    key = canonical(tags, account, credential, operation)
-    if key not in tag_sets:
-        tag_sets[key] = TagSetKey(tags, account, credential, operation)
-    return _Checked(index, draft, meters_of(draft), key, _sent(draft))
-
-
 def _limited(tags: dict[str, str], limits: Mapping[str, str]) -> dict[str, str]:
     filled = bound(tags, limits)
     if isinstance(filled, Problem):
@@ -154,54 +151,109 @@ def _limited(tags: dict[str, str], limits: Mapping[str, str]) -> dict[str, str]:
     return filled
 
 
-def _sent(draft: Draft) -> SentKey:
-    service = draft.service
-    return SentKey(
-        "" if service else draft.provider or "",
-        service or draft.model or "",
-        draft.service_tier or "",
-        bool(draft.batch),
-        draft.region or "",
-    )
+def _timelines(
+    wanted: Iterable[_SentFields], sheet: usage.RatingSheet, at: datetime
+) -> dict[_SentFields, Timeline | None]:
+    keys = {fields: _sent_key(*fields) for fields in wanted}
+    numbers = usage.intern_sent_skus(wanted=set(keys.values()), at=at)
+    return {
+        fields: sheet.timeline(key, numbers[key]) if key in numbers else None
+        for fields, key in keys.items()
+    }
 
 
-def _cap_problem(
-    item: _Checked, tags: Mapping[bytes, int], sent: Mapping[SentKey, int]
-) -> Problem | None:
-    if item.tags not in tags:
-        return Problem(
-            "tags",
-            "tag_set_limit",
-            "This month brought 100,000 new tag combinations already; send high-cardinality "
-            "values as trace_id or end_user. The same item may be sent again next month.",
+def _sent_key(  # noqa: PLR0917 - the fields of a draft, in order
+    provider: str | None,
+    model: str | None,
+    service: str | None,
+    tier: str | None,
+    batch: bool | None,
+    region: str | None,
+) -> SentKey:
+    if service:
+        return SentKey("", service, tier or "", bool(batch), region or "")
+    return SentKey(provider or "", model or "", tier or "", bool(batch), region or "")
+
+
+def _within_caps(
+    checked: Iterable[_Checked],
+    tags: Mapping[bytes, int],
+    timelines: Mapping[_SentFields, Timeline | None],
+    errors: list[ItemError],
+) -> list[_Checked]:
+    kept: list[_Checked] = []
+    for item in checked:
+        index, draft, _, tag_key, sent = item
+        if tag_key not in tags:
+            errors.append(ItemError.of(index, draft.id, _TAG_SET_LIMIT))
+        elif timelines[sent] is None:
+            errors.append(ItemError.of(index, draft.id, _MODEL_LIMIT))
+        else:
+            kept.append(item)
+    return kept
+
+
+_TAG_SET_LIMIT: Final = Problem(
+    "tags",
+    "tag_set_limit",
+    "This month brought 100,000 new tag combinations already; send high-cardinality values as "
+    "trace_id or end_user. The same item may be sent again next month.",
+)
+_MODEL_LIMIT: Final = Problem(
+    "model",
+    "model_limit",
+    "This month brought 10,000 new model names already; check what is sent as model.",
+)
+
+
+def _spans(
+    checked: Iterable[_Checked],
+    timelines: Mapping[_SentFields, Timeline | None],
+    sheet: usage.RatingSheet,
+) -> list[_Spanned]:
+    spans: list[_Spanned] = []
+    for _, draft, (quantities, context), _, sent in checked:
+        timeline = timelines[sent]
+        assert timeline is not None
+        span = timeline.span(draft.time, context)
+        shape = tuple(quantities)
+        unpriced = span.shapes.get(shape)
+        if unpriced is None:
+            unpriced = sheet.learn(span, shape)
+        spans.append((timeline.number, span, unpriced))
+    return spans
+
+
+def _place(
+    checked: Iterable[_Checked],
+    tags: Mapping[bytes, int],
+    spans: Iterable[_Spanned],
+    ids: Iterable[bytes],
+) -> list[Placed]:
+    """Digest every draft and put all that is known of it together; without the database."""
+    moment = usage.moment_part
+    placed = [
+        Placed(
+            index,
+            draft.source or "",
+            draft.id,
+            digest_v1(draft),
+            draft,
+            metered[0],
+            metered[1],
+            tags[tag_key],
+            number,
+            span,
+            unpriced,
+            id_part,
+            moment(draft.time),
         )
-    if item.sent not in sent:
-        return Problem(
-            "model",
-            "model_limit",
-            "This month brought 10,000 new model names already; check what is sent as model.",
+        for (index, draft, metered, tag_key, _), (number, span, unpriced), id_part in zip(
+            checked, spans, ids, strict=True
         )
-    return None
+    ]
+    placed.sort(key=_NAME)
+    return placed
 
 
-def _place(item: _Checked, tag_set: int, sent_sku: int, sheet: usage.RatingSheet) -> Placed:
-    draft = item.draft
-    quantities, context = item.metered
-    span = sheet.span(sheet.timeline(item.sent), draft.time, context)
-    shape = tuple(quantities)
-    unpriced = span.shapes.get(shape)
-    if unpriced is None:
-        unpriced = sheet.learn(span, shape)
-    return Placed(
-        draft.source or "",
-        draft.id,
-        item.index,
-        digest_v1(draft),
-        draft,
-        quantities,
-        context,
-        tag_set,
-        sent_sku,
-        span,
-        unpriced,
-    )
+_NAME: Final = attrgetter("source", "event_id")

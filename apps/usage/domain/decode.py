@@ -55,6 +55,7 @@ _ENVELOPED: Final = re.compile(rb'\s*\{\s*"events"\s*:')
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _ENDLESS: Final = 40
+_MIDDLE: Final = 5000
 _BOM: Final = b"\xef\xbb\xbf"
 _DECODING: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -102,7 +103,7 @@ def settled(draft: Draft, *, index: int, source: str | None, nulls: bool) -> Dra
         try:
             draft.time = draft.time.astimezone(UTC)
         except OverflowError:
-            return Rejected(index, draft.id, _OUT_OF_CALENDAR)
+            return Rejected(index, draft.id, _outside(draft))
     usage = draft.usage
     if usage is not None and type(usage.cache_write_tokens) is dict:
         writes = {key: count for key, count in usage.cache_write_tokens.items() if count}
@@ -111,9 +112,9 @@ def settled(draft: Draft, *, index: int, source: str | None, nulls: bool) -> Dra
     return draft if problem is None else Rejected(index, draft.id, problem)
 
 
-_OUT_OF_CALENDAR: Final = Problem(
-    "time", "time", "The time lies outside the calendar; send the moment of use."
-)
+def _outside(draft: Draft) -> Problem:
+    code = "time_in_future" if draft.time.year > _MIDDLE else "time_before_first_period"
+    return Problem("time", code, "The time lies outside the calendar; send the moment of use.")
 
 
 def _all_at_once(body: bytes, form: Form) -> Sequence[Draft]:

@@ -12,6 +12,7 @@ from apps.usage.domain.drafts import Draft, write_exact
 VERSION: Final = 1
 SIZE: Final = 16
 
+_empty: Final = blake2b(digest_size=SIZE)
 _canonical: Final = msgspec.json.Encoder(order="deterministic", enc_hook=write_exact)
 
 
@@ -27,4 +28,6 @@ def canonical_v1(draft: Draft) -> bytes:
 
 def digest_v1(draft: Draft) -> bytes:
     """Return BLAKE2b-128 of the canonical JSON."""
-    return blake2b(_canonical.encode(draft), digest_size=SIZE).digest()
+    seal = _empty.copy()
+    seal.update(_canonical.encode(draft))
+    return seal.digest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -18,11 +18,8 @@ Quantities = dict[str, int | Decimal]
 _compact: Final = msgspec.json.Encoder(decimal_format="number")
 
 
-class Metered(NamedTuple):
-    """What an event counts: disjoint meters without zeros, and the whole context in tokens."""
-
-    quantities: Quantities
-    context_tokens: int
+Metered = tuple[Quantities, int]
+"""What an event counts: disjoint meters without zeros, and the whole context in tokens."""
 
 
 class NotDisjoint(Exception):
@@ -44,12 +41,13 @@ def meters_of(draft: Draft) -> Metered:
     """
     usage = draft.usage
     if usage is None:
-        metered = Metered({}, 0)
+        quantities: Quantities = {}
+        context = 0
     else:
-        metered = _token_meters(usage, beside=bool(draft.input_excludes_cache))
+        quantities, context = _token_meters(usage, beside=bool(draft.input_excludes_cache))
     if draft.meters:
-        _add_free_meters(metered.quantities, draft.meters)
-    return metered
+        _add_free_meters(quantities, draft.meters)
+    return quantities, context
 
 
 def meters_json(quantities: Quantities) -> bytes:
@@ -87,7 +85,7 @@ def _token_meters(usage: UsageCounts, *, beside: bool) -> Metered:
         _put_writes(quantities, writes)
     if output:
         quantities["output_tokens"] = output
-    return Metered(quantities, context)
+    return quantities, context
 
 
 def _put_writes(quantities: Quantities, writes: int | dict[str, int]) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import msgspec
 
 from apps.usage.domain.drafts import Draft
 from apps.usage.domain.normalize import Quantities
 from apps.usage.domain.timeline import Span
 
 
-class Placed(NamedTuple):
-    """A draft with everything that storing it needs; sorts by source and id, then by place."""
+class Placed(msgspec.Struct, gc=False):
+    """A draft with everything that storing it needs; `index` is its place in the request.
 
+    `id_part` and `time_part` are id and time as the database takes them; several statements use
+    them.
+    """
+
+    index: int
     source: str
     event_id: str
-    index: int
     digest: bytes
     draft: Draft
     quantities: Quantities
@@ -24,12 +29,20 @@ class Placed(NamedTuple):
     sent_sku: int
     span: Span
     unpriced: bool
+    id_part: bytes
+    time_part: bytes
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Return the identity: source and id."""
+        return self.source, self.event_id
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """What became of placed events: new ones with their keys, duplicates, conflicts."""
 
-    new: list[tuple[int, Placed]]
+    keys: list[int]
+    new: list[Placed]
     duplicates: list[Placed]
     conflicts: list[Placed]

@@ -34,7 +34,9 @@ class TagSetKey:
         return canonical(dict(self.tags), self.account, self.credential, self.operation)
 
 
-def canonical(tags: dict[str, str], account: str, credential: str, operation: str) -> bytes:
+def canonical(
+    tags: Mapping[str, str], account: str | None, credential: str | None, operation: str | None
+) -> bytes:
     """Return the canonical JSON of a tag set without building its key first."""
     return _sorted.encode((account, credential, operation, tags))
 

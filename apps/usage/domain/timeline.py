@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -71,25 +71,51 @@ class Span:
 
 
 class Timeline:
-    """The edges between spans of one sent SKU, in time and in context size."""
+    """The spans of one sent SKU, found by the day in UTC, the edges within it, and the context.
 
-    __slots__ = ("contexts", "instants", "sent", "spans")
+    `number` is that of the interned SentSku. Spans are opened by `opener` when they are first
+    needed.
+    """
+
+    __slots__ = ("_days", "_instants", "_opener", "contexts", "number", "sent")
 
     def __init__(
-        self, sent: SentKey, instants: tuple[datetime, ...], contexts: tuple[int, ...]
+        self,
+        sent: SentKey,
+        number: int,
+        points: tuple[tuple[datetime, ...], tuple[int, ...]],
+        opener: Callable[[Timeline, datetime, int], Span],
     ) -> None:
         self.sent = sent
-        self.instants = instants
-        self.contexts = contexts
-        self.spans: dict[tuple[int, int], Span] = {}
+        self.number = number
+        self._instants, self.contexts = points
+        self._opener = opener
+        self._days: dict[int, tuple[tuple[datetime, ...], dict[tuple[int, int], Span]]] = {}
 
-    def place(self, at: datetime, context_tokens: int) -> tuple[int, int]:
-        """Return the span's coordinates; equal coordinates are the same span."""
-        contexts = self.contexts
-        return (
-            bisect_right(self.instants, at),
-            bisect_right(contexts, context_tokens) if contexts else 0,
+    def span(self, at: datetime, context_tokens: int) -> Span:
+        """Return the span of a moment in UTC and a context size, in tokens.
+
+        :raises TimeBeforeFirstPeriod: when the moment lies before the calendar.
+        :raises NoOpenPeriod: when it lies after the calendar.
+        """
+        day = at.toordinal()
+        found = self._days.get(day)
+        if found is None:
+            found = self._days[day] = (self._edges_of(at), {})
+        edges, spans = found
+        place = (
+            bisect_right(edges, at) if edges else 0,
+            bisect_right(self.contexts, context_tokens) if self.contexts else 0,
         )
+        span = spans.get(place)
+        if span is None:
+            span = spans[place] = self._opener(self, at, context_tokens)
+        return span
+
+    def _edges_of(self, at: datetime) -> tuple[datetime, ...]:
+        start = datetime(at.year, at.month, at.day, tzinfo=UTC)
+        instants = self._instants
+        return instants[bisect_right(instants, start) : bisect_left(instants, start + _DAY)]
 
 
 def day_edges(*, start: datetime, end: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:

@@ -57,9 +57,9 @@ def record_outcomes(*, outcomes: Sequence[OutcomeDraft], received_at: datetime) 
     return len(rows)
 
 
-def record_sent_outcomes(*, events: Iterable[tuple[int, Placed]], received_at: datetime) -> None:
+def record_sent_outcomes(*, events: Iterable[Placed], received_at: datetime) -> None:
     """Keep the outcomes that came with new events."""
-    drafts = [_of_event(item) for _, item in events if item.draft.outcome is not None]
+    drafts = [_of_event(item) for item in events if item.draft.outcome is not None]
     Outcome.objects.bulk_create(
         [_row(draft, draft.digest, received_at) for draft in drafts],
         ignore_conflicts=True,

@@ -3,130 +3,118 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from apps.core.domain.months import Month
 from apps.usage import store
 from apps.usage.domain.cells import Sums, add, cells_of
-from apps.usage.domain.normalize import meters_json
 from apps.usage.domain.placed import Claimed, Placed
 from apps.usage.services.outcomes import record_sent_outcomes
 from apps.usage.services.persons import hashed
 
+Known = Mapping[tuple[str, str], store.KnownKey]
 
-def claim(*, placed: Sequence[Placed]) -> Claimed:
-    """Insert the keys that are new and tell the rest apart by digest.
 
-    `placed` is sorted. An id that occurs twice in it is new once; what follows is a duplicate or
-    a conflict like any later sending.
+def claim(*, placed: Sequence[Placed], known: Known) -> Claimed:
+    """Tell new events from stored ones by what is known of their names; give new ones their keys.
+
+    `placed` is in the order of names, `known` was looked up just before. An id that occurs twice
+    is new once; what follows is a duplicate or a conflict like any later sending. Nothing is
+    written: `record` inserts the keys and finds out whether somebody else was faster.
     """
-    first: dict[tuple[str, str], Placed] = {}
+    first, again = _first_of_each(placed)
+    new = first
+    if known:
+        ids = {name[1] for name in known}
+        new = [i for i in first if i.event_id not in ids or i.name not in known]
+    return _told_apart(store.reserve_keys(len(new)), new, first, again, known)
+
+
+def claim_patiently(*, placed: Sequence[Placed]) -> Claimed:
+    """Insert the keys that nobody has, waiting for whoever is storing one, and tell them apart."""
+    first, again = _first_of_each(placed)
+    keys = store.reserve_keys(len(first))
+    taken = store.insert_keys_if_absent(keys, first) if first else set()
+    pairs = [(key, item) for key, item in zip(keys, first, strict=True) if key in taken]
+    new = [item for _, item in pairs]
+    fresh = {item.name for item in new}
+    known = store.known_keys([item for item in first if item.name not in fresh])
+    return _told_apart([key for key, _ in pairs], new, first, again, known)
+
+
+def _told_apart(
+    keys: list[int],
+    new: list[Placed],
+    first: list[Placed],
+    again: list[Placed],
+    known: Known,
+) -> Claimed:
+    claimed = Claimed(keys, new, [], [])
+    stored = [i for i in first if i.name in known] if len(new) < len(first) else []
+    digests = {item.name: frozenset((item.digest,)) for item in new} if again else {}
+    for item in [*stored, *again]:
+        same = item.digest in (digests.get(item.name) or known[item.name].digests)
+        (claimed.duplicates if same else claimed.conflicts).append(item)
+    return claimed
+
+
+def _first_of_each(placed: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]:
+    first: list[Placed] = []
     again: list[Placed] = []
+    event_id, source = "", ""
     for item in placed:
-        if first.setdefault(item[:2], item) is not item:
+        if item.event_id == event_id and item.source == source:
             again.append(item)
-    keys = store.claim_keys(
-        [store.Claim(p.source, p.event_id, p.digest, p.draft.time) for p in first.values()]
-    )
-    stored = [item for name, item in first.items() if name not in keys]
-    duplicates, conflicts = _told_apart(stored)
-    for item in again:
-        of_batch = first[item[:2]]
-        if item[:2] not in keys:
-            more = _told_apart([item])
-            duplicates += more[0]
-            conflicts += more[1]
         else:
-            (duplicates if item.digest == of_batch.digest else conflicts).append(item)
-    return Claimed(
-        [(keys[name], item) for name, item in first.items() if name in keys],
-        duplicates,
-        conflicts,
-    )
+            first.append(item)
+            event_id, source = item.event_id, item.source
+    return first, again
 
 
 def record(
     *,
-    new: Sequence[tuple[int, Placed]],
+    claimed: Claimed,
     book_in: Callable[[Month], Month],
     batch: UUID,
     received_at: datetime,
+    keys_stored: bool = False,
 ) -> None:
-    """Append new events to their months and add them to the rollups.
+    """Store new events: their keys unless done, their rollups, then the events themselves.
 
     `book_in` gives the open month that takes the use of a month. The caller holds those months.
+    The database works on one statement while the next is made.
+
+    :raises KeyTaken: when somebody else stored one of the keys meanwhile; the transaction is lost.
     """
-    for month, items in sorted(_by_month(new, book_in).items()):
-        store.copy_events(month, _rows(items, batch, received_at))
-    sums: defaultdict[Month, Sums] = defaultdict(dict)
-    booked: dict[Month, Sums] = {}
-    for _, item in new:
-        original = item.span.month
-        target = booked.get(original)
-        if target is None:
-            target = booked[original] = sums[book_in(original)]
-        add(target, item.span, item.tag_set, item.quantities)
-    for month in sorted(sums):
-        store.add_cells(month, cells_of(sums[month]))
-    record_sent_outcomes(events=new, received_at=received_at)
+    if not claimed.new:
+        return
+    with store.writing() as writes:
+        if not keys_stored:
+            writes.insert_keys(claimed.keys, claimed.new)
+        events, sums = _by_month(claimed, book_in)
+        for month in sorted(sums):
+            writes.add_cells(month, cells_of(sums[month]))
+    header = store.BatchHeader(batch, received_at, hashed())
+    for month in sorted(events):
+        store.copy_events(month, header, events[month])
+    record_sent_outcomes(events=claimed.new, received_at=received_at)
 
 
 def _by_month(
-    new: Iterable[tuple[int, Placed]], book_in: Callable[[Month], Month]
-) -> dict[Month, list[tuple[int, Placed]]]:
-    months: defaultdict[Month, list[tuple[int, Placed]]] = defaultdict(list)
-    booked: dict[Month, list[tuple[int, Placed]]] = {}
-    for pair in new:
-        original = pair[1].span.month
-        items = booked.get(original)
-        if items is None:
-            items = booked[original] = months[book_in(original)]
-        items.append(pair)
-    return months
-
-
-def _rows(
-    items: Iterable[tuple[int, Placed]], batch: UUID, received_at: datetime
-) -> Iterable[tuple[object, ...]]:
-    jsonb = store.JSONB
-    hash_of = hashed()
-    for key, item in items:
-        draft = item.draft
-        usage = draft.usage
-        cost = draft.reported_cost
-        yield (
-            key,
-            0,
-            1,
-            item.source,
-            item.event_id,
-            item.span.month.first_day,
-            draft.time,
-            received_at,
-            batch,
-            item.tag_set,
-            item.sent_sku,
-            item.context_tokens,
-            jsonb + meters_json(item.quantities),
-            (usage.reasoning_tokens or None) if usage is not None else None,
-            draft.trace_id,
-            hash_of(draft.end_user) if draft.end_user else None,
-            draft.status,
-            None if cost is None else cost.amount,
-            None if cost is None else cost.currency,
-            draft.hold,
-            None,
-        )
-
-
-def _told_apart(stored: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]:
-    duplicates: list[Placed] = []
-    conflicts: list[Placed] = []
-    if stored:
-        known = store.known_keys([item[:2] for item in stored])
-        for item in stored:
-            same = item.digest in known[item[:2]].digests
-            (duplicates if same else conflicts).append(item)
-    return duplicates, conflicts
+    claimed: Claimed, book_in: Callable[[Month], Month]
+) -> tuple[dict[Month, list[tuple[int, Placed]]], dict[Month, Sums]]:
+    events: defaultdict[Month, list[tuple[int, Placed]]] = defaultdict(list)
+    sums: defaultdict[Month, Sums] = defaultdict(dict)
+    targets: dict[Month, tuple[list[tuple[int, Placed]], Sums]] = {}
+    for pair in zip(claimed.keys, claimed.new, strict=True):
+        item = pair[1]
+        original = item.span.month
+        target = targets.get(original)
+        if target is None:
+            booked = book_in(original)
+            target = targets[original] = (events[booked], sums[booked])
+        target[0].append(pair)
+        add(target[1], item.span, item.tag_set, item.quantities)
+    return events, sums

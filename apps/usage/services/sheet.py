@@ -70,38 +70,30 @@ class RatingSheet:
         self._timelines: dict[SentKey, Timeline] = {}
         self._spans = 0
 
-    def timeline(self, sent: SentKey) -> Timeline:
-        """Return the timeline of a SKU as sent."""
+    def timeline(self, sent: SentKey, number: int) -> Timeline:
+        """Return the timeline of a SKU as sent, whose interned number is given."""
         found = self._timelines.get(sent)
         if found is None:
             if len(self._timelines) >= _MOST_TIMELINES or self._spans >= _MOST_SPANS:
                 self._timelines.clear()
                 self._spans = 0
-            found = self._timelines[sent] = self._new_timeline(sent)
+            found = self._timelines[sent] = self._new_timeline(sent, number)
         return found
 
-    def span(self, timeline: Timeline, at: datetime, context_tokens: int) -> Span:
-        """Return the span of a moment and context.
-
-        :raises TimeBeforeFirstPeriod: when the moment lies before the calendar.
-        :raises NoOpenPeriod: when it lies after the calendar.
-        """
-        place = timeline.place(at, context_tokens)
-        span = timeline.spans.get(place)
-        if span is None:
-            month = self._calendar.period_of(at).month
-            sent = timeline.sent._asdict()
-            key = self.book.sku_for(**sent, context_tokens=context_tokens, at=at)
-            span = timeline.spans[place] = Span(
-                month=month,
-                day=local_day(at, self.bounds.zone),
-                utc_day=at.date(),
-                key=key,
-                sku=intern_sku(key=key),
-                at=at,
-            )
-            span.rates[REQUESTS] = self._rates(span, [REQUESTS])[REQUESTS]
-            self._spans += 1
+    def _open_span(self, timeline: Timeline, at: datetime, context_tokens: int) -> Span:
+        month = self._calendar.period_of(at).month
+        sent = timeline.sent._asdict()
+        key = self.book.sku_for(**sent, context_tokens=context_tokens, at=at)
+        span = Span(
+            month=month,
+            day=local_day(at, self.bounds.zone),
+            utc_day=at.date(),
+            key=key,
+            sku=intern_sku(key=key),
+            at=at,
+        )
+        span.rates[REQUESTS] = self._rates(span, [REQUESTS])[REQUESTS]
+        self._spans += 1
         return span
 
     def learn(self, span: Span, meters: Iterable[str]) -> bool:
@@ -128,11 +120,12 @@ class RatingSheet:
             for meter, quote in quotes.items()
         }
 
-    def _new_timeline(self, sent: SentKey) -> Timeline:
+    def _new_timeline(self, sent: SentKey, number: int) -> Timeline:
         points = self.book.breakpoints(
             **sent._asdict(), start=self.bounds.start, end=self.bounds.end
         )
-        return Timeline(sent, merged(self._edges, points.instants), points.contexts)
+        edges = merged(self._edges, points.instants)
+        return Timeline(sent, number, (edges, points.contexts), self._open_span)
 
 
 def _rate(quote: Quote, ids: Mapping[str, int]) -> Rate:
