@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +11,7 @@ from typing import Any
 from django.db import connection
 
 from apps.core.domain.months import Month
+from apps.usage.models import Sku, TagSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class RollupRow:
 _SUMS = """
 SELECT tag_set, sku, price, meter, feed, width_bucket(day, %(breaks)s::date[]) AS span,
        sum(quantity), sum(cost), max(currency), min(day), max(day)
-  FROM usage_rollup
+  FROM {schema}.usage_rollup
  WHERE period = %(period)s
  GROUP BY tag_set, sku, price, meter, feed, span
 HAVING sum(quantity) <> 0 OR sum(cost) <> 0
@@ -79,15 +79,17 @@ def period_rollups(*, month: Month, breaks: Sequence[date] = ()) -> list[RollupR
     """
     wanted = {"period": month.first_day, "breaks": sorted(breaks)}
     with connection.cursor() as cursor:
-        cursor.execute(_SUMS if breaks else _without_breaks(), wanted)
+        cursor.execute(_statement(breaks), wanted)
         sums = cursor.fetchall()
     tag_sets = tag_sets_of({row[0] for row in sums})
     skus = skus_of({row[1] for row in sums})
     return [_row(row, tag_sets[row[0]], skus[row[1]]) for row in sums]
 
 
-def _without_breaks() -> str:
-    return _SUMS.replace("width_bucket(day, %(breaks)s::date[])", "0")
+def _statement(breaks: Sequence[date]) -> str:
+    schema = connection.ops.quote_name(connection.schema_name)
+    text = _SUMS.format(schema=schema)
+    return text if breaks else text.replace("width_bucket(day, %(breaks)s::date[])", "0")
 
 
 def _row(row: Sequence[Any], tag_set: TagSetFacts, sku: SkuFacts) -> RollupRow:
@@ -123,8 +125,6 @@ class TagSetFacts:
 
 def tag_sets_of(ids: set[int]) -> dict[int, TagSetFacts]:
     """Return tag sets by id; one query."""
-    from apps.usage.models import TagSet
-
     rows = TagSet.objects.filter(pk__in=ids)
     return {
         row.pk: TagSetFacts(row.pk, row.tags, row.account, row.credential, row.operation)
@@ -134,8 +134,6 @@ def tag_sets_of(ids: set[int]) -> dict[int, TagSetFacts]:
 
 def skus_of(ids: set[int]) -> dict[int, SkuFacts]:
     """Return SKUs by id; one query."""
-    from apps.usage.models import Sku
-
     rows = Sku.objects.filter(pk__in=ids)
     return {
         row.pk: SkuFacts(
