@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from apps.accounts.domain.keys import KeyKind, KeyText, effective_scopes, same_hash
 from apps.accounts.models import ApiKey, TeamMembership
+from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Role, Scope
 from apps.core.ttl import TtlCache
 
@@ -55,7 +56,7 @@ def holder_of(key: KeyText, *, now: datetime) -> Holder | None:
 
     Unknown, revoked and expired keys and keys of inactive people are all None, in one query.
     """
-    schema = connection.schema_name
+    schema = current_schema()
     holder = _holders.get((schema, key.hash), lambda: _load(key, now))
     if holder is None or (holder.expires_at is not None and holder.expires_at <= now):
         return None
@@ -94,6 +95,7 @@ def teams_of(user_id: int | None, role: Role | None) -> frozenset[str] | None:
     """Return the teams that a member is limited to; None, no limit, for every other role."""
     if role is not Role.MEMBER:
         return None
+    assert user_id is not None, "a role belongs to a person"
     rows = TeamMembership.objects.filter(user_id=user_id)
     return frozenset(rows.values_list("team", flat=True))
 

@@ -8,7 +8,6 @@ from typing import Final
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -16,6 +15,7 @@ from apps.accounts import selectors
 from apps.accounts.api.authentication import bearer_token
 from apps.accounts.models import User
 from apps.core.api.errors import refusal_response
+from apps.core.db import enter_public
 from apps.core.domain.errors import Refusal
 from apps.tenants import selectors as tenants
 from apps.tenants.middleware import is_machine_path
@@ -45,7 +45,7 @@ class KeyHostMiddleware:
         try:
             self._enter(request)
         except Refusal as refusal:
-            connection.set_schema_to_public()
+            enter_public()
             return refusal_response(refusal)
         return self.get_response(request)
 
@@ -57,7 +57,7 @@ class KeyHostMiddleware:
             token=token, now=timezone.now()
         )
         request.tenant = tenants.current()  # type: ignore[attr-defined]
-        request.urlconf = settings.ROOT_URLCONF  # type: ignore[attr-defined]
+        request.urlconf = settings.ROOT_URLCONF
         request.COOKIES.clear()
         request.META.pop("HTTP_COOKIE", None)
 

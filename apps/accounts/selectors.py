@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
-
 from apps.accounts import keyring
 from apps.accounts.domain.keys import KeyText
 from apps.accounts.models import ApiKey, User
+from apps.core.db import current_schema, enter_tenant
 from apps.core.domain.access import ROLE_SCOPES, Actor, Role, Scope
 from apps.core.domain.errors import Missing, Unauthenticated
 from apps.tenants import selectors as tenants
@@ -158,7 +157,7 @@ def api_keys(*, actor: Actor) -> list[KeyFacts]:
     """Return the keys that the actor may see, newest first: all to an owner, else one's own."""
     rows = ApiKey.objects.select_related("user").order_by("-id")
     if not actor.may(Scope.ADMIN):
-        rows = rows.filter(user_id=actor.user_id) if actor.is_person else rows.none()
+        rows = rows.filter(user_id=actor.user_id) if actor.user_id else rows.none()
     return [key_facts(row) for row in rows]
 
 
@@ -207,6 +206,6 @@ def _enter(key: KeyText) -> None:
     except tenants.NoTenant:
         raise wrong_key() from None
     if tenants.on_public():
-        connection.set_tenant(tenant)
-    elif connection.schema_name != tenant.schema:
+        enter_tenant(tenant)
+    elif current_schema() != tenant.schema:
         raise wrong_key()

@@ -9,10 +9,10 @@ from typing import Final
 from uuid import UUID
 
 from django.core import signing
-from django.db import connection
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from apps.accounts.models import User
+from apps.core.db import current_schema
 
 
 class LinkPurpose(StrEnum):
@@ -58,14 +58,12 @@ def holder_of(token: str, purpose: LinkPurpose) -> User | None:
 
 
 def _signer(purpose: LinkPurpose) -> signing.TimestampSigner:
-    salt = f"apps.accounts.tokens:{connection.schema_name}:{purpose.value}"
+    salt = f"apps.accounts.tokens:{current_schema()}:{purpose.value}"
     return signing.TimestampSigner(salt=salt)
 
 
 def _state(user: User, purpose: LinkPurpose) -> str:
     """Digest what using the link changes."""
     seen = user.last_login.isoformat() if user.last_login else ""
-    state = (
-        f"{connection.schema_name}:{purpose.value}:{user.pk}:{user.email}:{user.password}:{seen}"
-    )
+    state = f"{current_schema()}:{purpose.value}:{user.pk}:{user.email}:{user.password}:{seen}"
     return salted_hmac("apps.accounts.tokens", state, algorithm="sha256").hexdigest()

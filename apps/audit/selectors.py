@@ -12,6 +12,7 @@ from django.db import connection
 from apps.audit.domain import chain
 from apps.audit.domain.chain import Fault, Head
 from apps.audit.models import AuditHead, AuditRecord
+from apps.core.db import current_schema
 from apps.core.domain.errors import Invalid
 
 __all__ = ["Entry", "Fault", "Head", "contradictions", "faults", "head", "history", "page"]
@@ -99,7 +100,7 @@ SELECT sequence, prev_hash, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI
 
 
 def _links(last: int) -> Iterator[chain.Link]:
-    statement = _LINKS.format(schema=connection.ops.quote_name(connection.schema_name))
+    statement = _LINKS.format(schema=connection.ops.quote_name(current_schema()))
     done = -1
     while True:
         with connection.cursor() as cursor:

@@ -10,6 +10,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from apps.audit.domain.chain import Head
+from apps.core.db import current_schema
 from apps.core.domain.access import Actor
 from apps.core.domain.canonical import canonical_json
 
@@ -40,7 +41,7 @@ def record(
 
     :raises django.db.IntegrityError: when `action` is not of that form.
     """
-    schema = connection.schema_name
+    schema = current_schema()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             _INSERT.format(schema=connection.ops.quote_name(schema)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -13,6 +14,23 @@ from django.db import connection, transaction
 def current_schema() -> str:
     """Return the schema that this thread's connection is on."""
     return str(connection.schema_name)  # type: ignore[attr-defined]
+
+
+class HasSchema(Protocol):
+    """A tenant, as far as the connection wants to know."""
+
+    @property
+    def schema_name(self) -> str: ...
+
+
+def enter_tenant(tenant: HasSchema) -> None:
+    """Point this thread's connection at a tenant's schema, until something else is entered."""
+    connection.set_tenant(tenant)  # type: ignore[attr-defined]
+
+
+def enter_public() -> None:
+    """Point this thread's connection at the shared schema."""
+    connection.set_schema_to_public()  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Final
 
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from apps.core.api.errors import refusal_response
+from apps.core.db import enter_public, enter_tenant
 from apps.core.domain.errors import Missing, Refusal
 from apps.tenants import selectors
 
@@ -30,18 +30,18 @@ class TenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        connection.set_schema_to_public()
+        enter_public()
         request.tenant = None  # type: ignore[attr-defined]
         host = request.get_host().rsplit(":", 1)[0].lower()
         if host in operator_hosts() or request.path.startswith(ANY_HOST):
-            request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
+            request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
             return self.get_response(request)
         tenant = selectors.serving(host=host)
         if tenant is None:
             return refuse(request, Missing("No organization lives at this address."))
         if not tenant.is_active and not carries_key(request):
             return refuse(request, selectors.suspended(tenant))
-        connection.set_tenant(tenant)
+        enter_tenant(tenant)
         request.tenant = tenant  # type: ignore[attr-defined]
         return self.get_response(request)
 

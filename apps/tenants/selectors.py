@@ -5,9 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import connection
-from django_tenants.utils import get_public_schema_name
 
+from apps.core.db import current_schema
 from apps.core.domain.errors import Forbidden, Missing
 from apps.tenants import roster
 from apps.tenants.domain.facts import TenantFacts, TenantStatus
@@ -51,7 +50,7 @@ def current() -> TenantFacts:
 
     :raises NoTenant: when the connection is on the public schema or an unregistered one.
     """
-    schema = connection.schema_name
+    schema = current_schema()
     facts = roster.by_schema.get(schema, lambda: _facts(schema_name=schema))
     if facts is None:
         raise NoTenant(f"The schema {schema!r} belongs to no tenant.")
@@ -60,7 +59,7 @@ def current() -> TenantFacts:
 
 def on_public() -> bool:
     """Tell whether the connection is on the public schema."""
-    return bool(connection.schema_name == get_public_schema_name())
+    return current_schema() == settings.PUBLIC_SCHEMA_NAME
 
 
 def by_slug(*, slug: str) -> TenantFacts:
@@ -113,7 +112,7 @@ def draft(*, slug: str) -> TenantDraft:
 
     :raises NoTenant: when there is none.
     """
-    row = Tenant.objects.filter(slug=slug).first()
+    row: Tenant | None = Tenant.objects.filter(slug=slug).first()
     if row is None:
         raise NoTenant(f"There is no tenant {slug!r}.")
     return row.draft()

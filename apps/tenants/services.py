@@ -196,7 +196,7 @@ def _resumable(begun: Tenant, draft: TenantDraft) -> TenantFacts:
 
 
 def _locked(slug: str) -> Tenant:
-    tenant = Tenant.objects.select_for_update().filter(slug=slug).first()
+    tenant: Tenant | None = Tenant.objects.select_for_update().filter(slug=slug).first()
     if tenant is None:
         raise NoTenant(f"There is no tenant {slug!r}.")
     return tenant

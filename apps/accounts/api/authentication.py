@@ -55,8 +55,7 @@ def bearer_token(header: str) -> str | None:
 
 
 def _enforce_csrf(request: Request) -> None:
-    check = CSRFCheck(lambda _: None)  # type: ignore[arg-type,return-value]
-    django_request: Any = request._request
-    check.process_request(django_request)
-    if reason := check.process_view(django_request, None, (), {}):
+    check: Any = CSRFCheck(lambda _: None)  # type: ignore[arg-type]
+    check.process_request(request._request)
+    if reason := check.process_view(request._request, None, (), {}):
         raise exceptions.PermissionDenied(f"CSRF check failed: {reason}")

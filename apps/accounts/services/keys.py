@@ -97,7 +97,7 @@ def revoke_key(*, actor: Actor, key: UUID, now: datetime) -> KeyFacts:
     _check_issuer(actor)
     rows = ApiKey.objects.select_for_update(of=("self",)).filter(public_id=key)
     if not actor.may(Scope.ADMIN):
-        rows = rows.filter(user_id=actor.user_id)
+        rows = rows.filter(user_id=actor.user_id) if actor.user_id else rows.none()
     row = rows.first()
     if row is None:
         raise KeyMissing("There is no such key, or it is somebody else's.")

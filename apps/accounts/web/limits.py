@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from django.core.cache import cache
-from django.db import connection
 
+from apps.core.db import current_schema
 from apps.core.domain.errors import TooMany
 
 WINDOW: Final = 15 * 60
@@ -60,7 +60,7 @@ class Attempt:
 
     def _key(self, account: str, address: str) -> str:
         window = int(self.now.timestamp()) // WINDOW
-        parts = (connection.schema_name, self.deed, account, address, str(window))
+        parts = (current_schema(), self.deed, account, address, str(window))
         digest = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
         return f"attempts:{digest}"
 

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Final
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
@@ -26,6 +25,7 @@ from apps.accounts.web.forms import (
 )
 from apps.accounts.web.limits import Attempt
 from apps.accounts.web.views.sign_in import address_of
+from apps.core.db import current_schema
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import TooMany, Unprocessable
 from apps.core.web.page import Crumb, Page
@@ -57,7 +57,7 @@ class AskForLink(FormView):  # type: ignore[type-arg]
             response["Retry-After"] = str(refusal.retry_after)
             return response
         mail_password_link.delay_on_commit(
-            schema=connection.schema_name, email=email, purpose=LinkPurpose.RESET.value
+            schema=current_schema(), email=email, purpose=LinkPurpose.RESET.value
         )
         return super().form_valid(form)
 

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import messages
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +17,7 @@ from apps.accounts.services import LinkPurpose
 from apps.accounts.tasks import mail_password_link
 from apps.accounts.web.forms import AccessForm, InviteForm, show_refusal
 from apps.audit import selectors as audit
+from apps.core.db import current_schema
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Conflict, Unprocessable
 from apps.core.web.lists import Column, DataList, Empty, ListState
@@ -200,5 +200,5 @@ class Reactivate(PageMixin, View):
 def send_invitation(person: Person) -> None:
     """Enqueue the mail that lets an invited person choose a password."""
     mail_password_link.delay_on_commit(
-        schema=connection.schema_name, email=person.email, purpose=LinkPurpose.INVITE.value
+        schema=current_schema(), email=person.email, purpose=LinkPurpose.INVITE.value
     )
