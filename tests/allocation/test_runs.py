@@ -84,7 +84,12 @@ def test_lines_say_what_why_and_how_much(costs: Costs) -> None:
     assert [(hop.sender, hop.receiver) for hop in shared.hops] == [("UNALLOCATED", "ads")]
     assert shared.provider == "azure"
     direct = selectors.lines_of(run=facts.id, axis=Axis.TEAM, receiver="ads")[0]
-    assert (direct.kind, direct.rule, direct.share, direct.unit_price) == ("direct", "", 1, Decimal("2.5"))
+    assert (direct.kind, direct.rule, direct.share, direct.unit_price) == (
+        "direct",
+        "",
+        1,
+        Decimal("2.5"),
+    )
     nobody = selectors.lines_of(run=facts.id, axis=Axis.TEAM, receiver="UNALLOCATED")
     assert [(one.source, one.kind, one.cost_center) for one in nobody] == [
         ("c", "unallocated", "UNALLOCATED")
@@ -182,7 +187,10 @@ def test_a_published_run_refuses_raw_sql(costs: Costs, statement: str, hint: str
 @pytest.mark.parametrize(
     ("damage", "hint"),
     [
-        ("UPDATE allocation_line SET effective = effective + 0.000000000001 WHERE id = {line}", "off by"),
+        (
+            "UPDATE allocation_line SET effective = effective + 0.000000000001 WHERE id = {line}",
+            "off by",
+        ),
         ("UPDATE allocation_line SET billed = billed - 0.01 WHERE id = {line}", "off by"),
         ("DELETE FROM allocation_line WHERE axis = 'customer'", "other lines"),
         ("UPDATE allocation_line SET basis_id = 0 WHERE id = {line}", "no reason"),
@@ -260,17 +268,28 @@ def test_headcount_is_entered_and_used(costs: Costs) -> None:
     facts = run()
     sums = selectors.totals_by_receiver(run=facts.id, axis=Axis.TEAM)
     assert sums["ads"].effective == Decimal("55.000000000001")
-    assert services.set_driver_values(
-        code="headcount", axis=Axis.TEAM, month=MONTH, values=values, actor=ACTOR, now=NOW
-    ) == 0
-    assert facts.drivers["team"]["current"]["headcount"] == {"ads": "1.000000", "search": "3.000000"}
+    assert (
+        services.set_driver_values(
+            code="headcount", axis=Axis.TEAM, month=MONTH, values=values, actor=ACTOR, now=NOW
+        )
+        == 0
+    )
+    assert facts.drivers["team"]["current"]["headcount"] == {
+        "ads": "1.000000",
+        "search": "3.000000",
+    }
 
 
 def test_a_zero_driver_takes_the_previous_months_values(costs: Costs) -> None:
     before = MONTH - 1
     save(driver="headcount", zero_policy="previous_period")
     services.set_driver_values(
-        code="headcount", axis=Axis.TEAM, month=before, values={"ads": Decimal(2)}, actor=ACTOR, now=NOW
+        code="headcount",
+        axis=Axis.TEAM,
+        month=before,
+        values={"ads": Decimal(2)},
+        actor=ACTOR,
+        now=NOW,
     )
     sums = selectors.totals_by_receiver(run=run().id, axis=Axis.TEAM)
     assert sums["ads"].effective == Decimal("130.000000000001")

@@ -1,6 +1,6 @@
 """What closing does: start, advance, approve, cancel, render, reopen."""
 
-from apps.closing.services.advance import Advance, Next, advance
+from apps.closing.services.advancing import Advance, Next, advance
 from apps.closing.services.decisions import (
     PreviewStale,
     ReasonMissing,
