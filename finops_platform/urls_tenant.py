@@ -20,6 +20,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.chargeback.web.urls")),
     path("", include("apps.closing.web.urls")),
     path("", include("apps.rating.web.urls")),
+    path("", include("apps.periods.web.urls")),
+    path("", include("apps.directory.web.urls")),
     path("api/v1/", include("apps.accounts.api.urls")),
     path("api/v1/", include("apps.audit.api.urls")),
     path("api/v1/", include("apps.allocation.api.urls")),

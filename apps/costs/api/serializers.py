@@ -55,10 +55,10 @@ def answer_body(answer: CostAnswer) -> dict[str, Any]:
 def unpriced_body(unpriced: Any) -> dict[str, Any]:
     """Return unpriced usage: what it is, and how much of it."""
     return {
-        "sku": str(unpriced.sku),
+        "sku": unpriced.sku.label,
         "meter": unpriced.meter,
         "quantity": plain_decimal(unpriced.quantity),
-        "events": unpriced.events,
+        "events": int(unpriced.events),
     }
 
 

@@ -7,6 +7,7 @@ from apps.directory.services.entries import (
     EntryRefused,
     enter,
     revise,
+    revise_and_move,
 )
 from apps.directory.services.rules import (
     RuleMissing,
@@ -33,5 +34,6 @@ __all__ = [
     "place_cost_center",
     "retire_rule",
     "revise",
+    "revise_and_move",
     "revise_rule",
 ]

@@ -22,7 +22,7 @@ from apps.directory.domain.entries import (
     refusals_of,
 )
 from apps.directory.models import CostCenter, Customer, Feature, Product, Team
-from apps.directory.services.tree import link_cost_center, link_team
+from apps.directory.services.tree import link_cost_center, link_team, move
 
 Row = CostCenter | Team | Product | Feature | Customer
 
@@ -102,6 +102,19 @@ def revise(*, entry: Entry, actor: Actor, now: datetime) -> Entry:
     if before != after:
         _record(actor, "changed", entry, {"before": before, "after": after}, now)
     return entry
+
+
+@transaction.atomic
+def revise_and_move(*, entry: Entry, since: date | None, actor: Actor, now: datetime) -> Entry:
+    """Replace what is said about a code, and put it where it says it belongs, from a day on.
+
+    :raises EntryMissing: when there is no entry of the code.
+    :raises EntryRefused: when a field cannot be right.
+    :raises CycleRefused: when a ring of cost centers would close.
+    """
+    revised = revise(entry=entry, actor=actor, now=now)
+    move(entry=entry, since=since, actor=actor, now=now)
+    return revised
 
 
 def refuse(errors: tuple[FieldError, ...]) -> None:

@@ -10,6 +10,7 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import FieldError, Missing, Unprocessable
+from apps.directory.domain.entries import CostCenterFacts, Entry, TeamFacts
 from apps.directory.domain.spans import Reassignment, Span, reassign
 from apps.directory.domain.tree import Edge, ring
 from apps.directory.models import CostCenter, Membership, Placement, Team
@@ -62,6 +63,30 @@ def place_cost_center(
         raise Missing(f"There is no cost center {cost_center}.", code="entry_not_found")
     if link_cost_center(row, parent=parent, since=since, now=now):
         _record(actor, "cost_center", cost_center, {"parent": parent, "since": since}, now)
+
+
+@transaction.atomic
+def move(*, entry: Entry, since: date | None, actor: Actor, now: datetime) -> None:
+    """Put an entry where it says it belongs, from a day on; what belongs nowhere stays.
+
+    :raises LinkRefused: when what it names does not exist.
+    :raises CycleRefused: when a ring would close.
+    """
+    match entry:
+        case TeamFacts():
+            move_team(
+                team=entry.code,
+                cost_center=entry.cost_center,
+                since=since,
+                actor=actor,
+                now=now,
+            )
+        case CostCenterFacts():
+            place_cost_center(
+                cost_center=entry.code, parent=entry.parent, since=since, actor=actor, now=now
+            )
+        case _:
+            pass
 
 
 def link_team(team: Team, *, cost_center: str, since: date | None, now: datetime) -> bool:
@@ -174,6 +199,7 @@ __all__: Iterable[str] = [
     "LinkRefused",
     "link_cost_center",
     "link_team",
+    "move",
     "move_team",
     "place_cost_center",
 ]
