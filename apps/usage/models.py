@@ -235,6 +235,7 @@ class PriceCorrection(models.Model):
     new_sku = models.BigIntegerField()
     new_price = models.BigIntegerField(help_text="rating.Price; 0 is unpriced")
     quantity = models.DecimalField(max_digits=28, decimal_places=6, help_text="in the meter's unit")
+    price_book_version = models.BigIntegerField(help_text="version of the new price")
     reason = models.TextField()
     created_by = models.TextField()
     created_at = models.DateTimeField()

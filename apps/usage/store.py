@@ -7,7 +7,7 @@ the order of locks for all writers (rule 9).
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -52,7 +52,7 @@ def reserve_keys(count: int) -> list[int]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT nextval('{_table('usage_keyblock_seq')}') FROM generate_series(1, %s)",  # noqa: S608
+            f"SELECT nextval('{table('usage_keyblock_seq')}') FROM generate_series(1, %s)",  # noqa: S608
             [-(-count // BLOCK)],
         )
         blocks = sorted(row[0] for row in cursor.fetchall())
@@ -117,9 +117,9 @@ def looking_up(
     """
     statement = (
         "SELECT k.source, k.event_id, k.key, k.digest, "  # noqa: S608 - quoted identifiers only
-        f"ARRAY(SELECT d.digest FROM {_table('usage_eventdigest')} d WHERE d.key = k.key) "
+        f"ARRAY(SELECT d.digest FROM {table('usage_eventdigest')} d WHERE d.key = k.key) "
         "FROM unnest(%b, %b) AS name(source, event_id) CROSS JOIN LATERAL ("
-        f"SELECT * FROM {_table('usage_eventkey')} WHERE source = name.source "
+        f"SELECT * FROM {table('usage_eventkey')} WHERE source = name.source "
         "AND event_id = name.event_id LIMIT 1) k"
     )
     known: dict[tuple[str, str], KnownKey] = {}
@@ -135,7 +135,7 @@ def lock_key(source: str, event_id: str) -> int | None:
     """Lock one key against other corrections and return its number, or None when unknown."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT key FROM {_table('usage_eventkey')} "  # noqa: S608
+            f"SELECT key FROM {table('usage_eventkey')} "  # noqa: S608
             "WHERE source = %s AND event_id = %s FOR UPDATE",
             [source, event_id],
         )
@@ -184,13 +184,13 @@ def copy_events(
 
     Rows are sent in pieces, so that the database works while the next ones are made.
     """
-    table = _table(partition_name("usage_event", month))
+    name = table(partition_name("usage_event", month))
     tail = _row_end(header, revision)
     places: dict[tuple[str, date, int], bytes] = {}
     with (
         connection.cursor() as cursor,
         connection.wrap_database_errors,
-        cursor.copy(f"COPY {table} ({_EVENT_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
+        cursor.copy(f"COPY {name} ({_EVENT_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
     ):
         copy.write(packed.COPY_HEADER)
         for start in range(0, len(events), _CHUNK):
@@ -268,9 +268,9 @@ def _rare_parts(draft: Draft, hash_of: Callable[[str], bytes]) -> bytes:
 
 
 def _add_cells(month: Month) -> str:
-    table = _table(partition_name("usage_rollup", month))
+    name = table(partition_name("usage_rollup", month))
     return (
-        f"INSERT INTO {table} AS kept "  # noqa: S608 - quoted identifiers only
+        f"INSERT INTO {name} AS kept "  # noqa: S608 - quoted identifiers only
         "(day, utc_day, tag_set, sku, price, meter, feed, quantity, cost, currency) "
         "SELECT day, utc_day, tag_set, sku, price, meter, 'request', quantity::numeric, "
         "cost::numeric, currency FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b, %b) AS cell("
@@ -280,18 +280,39 @@ def _add_cells(month: Month) -> str:
     )
 
 
-def drop_empty_cells(month: Month, cells: Iterable[Cell]) -> None:
+def drop_empty_cells(month: Month, cells: Sequence[Cell]) -> None:
     """Delete those of the given cells that came back to zero, so that a void leaves no trace."""
-    table = _table(partition_name("usage_rollup", month))
+    _delete_cells(month, cells, "AND r.quantity = 0")
+
+
+def replace_cells(month: Month, gone: Sequence[Cell], written: Sequence[Cell]) -> None:
+    """Delete cells and write others in their place, both in the order of locks."""
+    _delete_cells(month, gone, "")
+    if written:
+        with _binding() as binding:
+            binding.execute(_add_cells(month), _cell_columns(written))
+
+
+def has_rollups(month: Month) -> bool:
+    """Tell whether any usage is booked in a month."""
+    name = table(partition_name("usage_rollup", month))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {name})")  # noqa: S608
+        return bool(cursor.fetchone()[0])
+
+
+def _delete_cells(month: Month, cells: Sequence[Cell], also: str) -> None:
+    name = table(partition_name("usage_rollup", month))
     statement = (
-        f"DELETE FROM {table} r USING unnest(%b, %b, %b, %b, %b, %b) "  # noqa: S608
+        f"DELETE FROM {name} r USING unnest(%b, %b, %b, %b, %b, %b) "  # noqa: S608
         "AS cell(day, utc_day, tag_set, sku, price, meter) "
-        "WHERE r.quantity = 0 AND r.day = cell.day AND r.utc_day = cell.utc_day "
+        "WHERE r.day = cell.day AND r.utc_day = cell.utc_day "
         "AND r.tag_set = cell.tag_set AND r.sku = cell.sku AND r.price = cell.price "
-        "AND r.meter = cell.meter"
+        f"AND r.meter = cell.meter {also}"
     )
-    with _binding() as binding:
-        binding.execute(statement, _cell_columns(list(cells))[:6])
+    if cells:
+        with _binding() as binding:
+            binding.execute(statement, _cell_columns(cells)[:6])
 
 
 def _cell_columns(cells: Sequence[Cell]) -> list[packed.Packed]:
@@ -324,7 +345,7 @@ def _number(value: Decimal | None) -> str | None:
 
 def _insert_keys() -> str:
     return (
-        f"INSERT INTO {_table('usage_eventkey')} "  # noqa: S608 - quoted identifiers only
+        f"INSERT INTO {table('usage_eventkey')} "  # noqa: S608 - quoted identifiers only
         "(source, event_id, key, digest, digest_version, occurred_at) "
         f"SELECT source, event_id, key, digest, {VERSION}, occurred_at "
         "FROM unnest(%b, %b, %b, %b, %b) AS claim(source, event_id, key, digest, occurred_at)"
@@ -346,6 +367,7 @@ def _sources(sources: Sequence[str]) -> packed.Packed:
     return Texts.of([parts[source] for source in sources])
 
 
-def _table(name: str) -> str:
+def table(name: str) -> str:
+    """Return a table of the current schema, qualified and quoted."""
     schema = connection.ops.quote_name(connection.schema_name)
     return f"{schema}.{connection.ops.quote_name(name)}"

@@ -77,7 +77,7 @@ class Timeline:
     needed.
     """
 
-    __slots__ = ("_days", "_instants", "_opener", "contexts", "number", "sent")
+    __slots__ = ("_days", "_opener", "contexts", "instants", "number", "sent")
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Timeline:
     ) -> None:
         self.sent = sent
         self.number = number
-        self._instants, self.contexts = points
+        self.instants, self.contexts = points
         self._opener = opener
         self._days: dict[int, tuple[tuple[datetime, ...], dict[tuple[int, int], Span]]] = {}
 
@@ -114,7 +114,7 @@ class Timeline:
 
     def _edges_of(self, at: datetime) -> tuple[datetime, ...]:
         start = datetime(at.year, at.month, at.day, tzinfo=UTC)
-        instants = self._instants
+        instants = self.instants
         return instants[bisect_right(instants, start) : bisect_left(instants, start + _DAY)]
 
 
