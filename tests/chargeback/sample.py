@@ -370,7 +370,7 @@ def payload_of(
     recipient: Recipient,
     lines: list[ChargeLine],
     *,
-    earlier: Earlier = Earlier(),
+    earlier: Earlier | None = None,
     requests: str | None = None,
     **framing: Any,
 ) -> dict[str, Any]:
@@ -381,7 +381,7 @@ def payload_of(
         usage=Usage(
             requests=Decimal(requests) if requests else None, customers=customers_of(lines)
         ),
-        earlier=earlier,
+        earlier=earlier or Earlier(),
     )
 
 

@@ -275,7 +275,7 @@ def test_every_door_says_the_same_numbers(
     statement = issued.documents[0]
     content = api(f"statements/{statement}").json()["content"]
     amounts = [line["amount"] for line in content["lines"]]
-    assert "166.51" == content["total"]
+    assert content["total"] == "166.51"
 
     rows = list(
         csv.DictReader(io.StringIO(api(f"statements/{statement}.csv").content.decode("utf-8-sig")))

@@ -29,7 +29,7 @@ def shapes(svg: str) -> list[tuple[str, Decimal, Decimal]]:
     space = "{http://www.w3.org/2000/svg}"
     assert root.find(f"{space}title") is not None
     assert root.attrib["role"] == "img"
-    assert "style" not in svg.split(">")[0]
+    assert "style" not in svg.split(">", maxsplit=1)[0]
     return [
         (item.tag, Decimal(item.attrib["y"]), Decimal(item.attrib["height"]))
         for item in root.iter(f"{space}rect")

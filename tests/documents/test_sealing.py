@@ -181,7 +181,7 @@ def test_concurrent_finalisers_with_rollbacks_leave_no_gap_and_no_duplicate(
                     else:
                         numbers[worker].append(number)
                         todo.pop(0)
-        except BaseException as fault:  # noqa: BLE001 - told by the main thread
+        except BaseException as fault:
             faults.append(fault)
         finally:
             connection.close()

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from apps.chargeback.domain.facts import UNALLOCATED, Kind, PeriodDates, Recipient, Terms
+from apps.chargeback.domain.facts import UNALLOCATED, PeriodDates, Recipient, Terms
 from apps.chargeback.domain.lines import in_cents
 from apps.chargeback.domain.period import Metric, PeriodFigures
 from apps.core.domain.money import EXACT, minor_quantum, published
+from apps.core.domain.shares import split_exactly
 
 _NAMED_CAUSES = 5
 
@@ -39,23 +40,37 @@ def _metric(metric: Metric, currency: str) -> dict[str, str]:
 
 
 def unowned(figures: PeriodFigures) -> dict[str, Any]:
-    """Say how much of the period nobody owns, and which places would have to be tagged."""
-    amount = figures.effective.kinds[Kind.UNALLOCATED]
-    base = figures.effective.base
-    share = EXACT.divide(amount, base).quantize(Decimal("1e-6")) if base else None
+    """Say how much of the period nobody owns, and which places would have to be tagged.
+
+    The amount is that of the statement of UNALLOCATED, and the places are rounded within it.
+    """
+    metric, currency = figures.effective, figures.currency
+    amount = metric.statements.get(UNALLOCATED, Decimal(0))
+    issued = metric.issued
+    share = EXACT.divide(amount, issued).quantize(Decimal("1e-6")) if issued else None
+    amounts = _within(amount, [cause.amount for cause in figures.causes], currency)
     return {
-        "amount": _rounded(amount, figures.currency),
+        "amount": in_cents(amount, currency),
         "share": None if share is None else f"{share:f}",
         "causes": [
-            {**cause.place._asdict(), "amount": _rounded(cause.amount, figures.currency)}
-            for cause in figures.causes[:_NAMED_CAUSES]
+            {**cause.place._asdict(), "amount": in_cents(part, currency)}
+            for cause, part in list(zip(figures.causes, amounts, strict=True))[:_NAMED_CAUSES]
         ],
         "further_causes": max(len(figures.causes) - _NAMED_CAUSES, 0),
     }
 
 
+def _within(total: Decimal, parts: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """Round parts so that they sum to `total`; with credits among them each for itself."""
+    quantum = minor_quantum(currency)
+    if total < 0 or any(part < 0 for part in parts) or not any(parts):
+        return [part.quantize(quantum, context=EXACT) for part in parts]
+    split = split_exactly(total, dict(enumerate(parts)), quantum)
+    return [split[rank] for rank in range(len(parts))]
+
+
 def _rounded(amount: Decimal, currency: str) -> str:
-    return f"{amount.quantize(minor_quantum(currency), context=EXACT):f}"
+    return in_cents(amount.quantize(minor_quantum(currency), context=EXACT), currency)
 
 
 def postings(*, recipient: Recipient, terms: Terms, total: Decimal, currency: str) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from apps.chargeback.domain.facts import ChargeLine, Kind, PriceFacts
 from apps.chargeback.domain.rows import Row
 from apps.core.domain.canonical import plain_decimal
-from apps.core.domain.money import minor_quantum, published
+from apps.core.domain.money import EXACT, minor_quantum, published
 
 
 def printed_lines(rows: Iterable[Row], currency: str) -> list[dict[str, Any]]:
@@ -25,8 +25,8 @@ def printed_lines(rows: Iterable[Row], currency: str) -> list[dict[str, Any]]:
 
 
 def in_cents(amount: Decimal, currency: str) -> str:
-    """Render an amount that is already a multiple of the minor unit: 5 -> 5.00."""
-    return f"{amount.quantize(minor_quantum(currency)):f}"
+    """Render an amount that is already a multiple of the minor unit: 5 -> 5.00; no minus zero."""
+    return f"{EXACT.add(amount.quantize(minor_quantum(currency), context=EXACT), 0):f}"
 
 
 def _line(row: Row, currency: str) -> dict[str, Any]:

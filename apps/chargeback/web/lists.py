@@ -49,7 +49,7 @@ def months_list(months: Sequence[MonthFacts], state: ListState) -> DataList:
             title="No statements yet",
             text="Statements are drafted when a month is closed: one for each cost center.",
             icon="file-text",
-            action=Action(label="Go to the months", url="/periods/"),
+            action=Action(label="Go to the months", url="/month/"),
         ),
     )
 

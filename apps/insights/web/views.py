@@ -84,7 +84,7 @@ def period_badge(request: HttpRequest) -> PeriodBadge | None:
         return None
     today = Month.of(timezone.now().astimezone(tenants.current().timezone).date())
     state = periods.period(today).state.value
-    return PeriodBadge(presentation.month(str(today)), state, f"/month/{today}/")
+    return PeriodBadge(label=presentation.month(str(today)), status=state, url=f"/month/{today}/")
 
 
 def owner_names(request: HttpRequest) -> list[str]:

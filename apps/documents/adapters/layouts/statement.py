@@ -20,7 +20,7 @@ from apps.documents.adapters.layouts import (
     statement_tables,
 )
 from apps.documents.adapters.layouts.words import MISSING, Words
-from apps.documents.adapters.texts import texts_of
+from apps.documents.adapters.texts import texts_of, written_in
 from apps.documents.domain.color import palette_of
 from apps.documents.domain.paper import paper_of
 
@@ -46,12 +46,13 @@ class Issue:
 
 def layout(*, payload: Payload, issue: Issue, data_hash: str, locale: str) -> dict[str, Any]:
     """Return the template's context; every leaf is a string ready to print."""
-    with presentation.reading_as(locale=locale, timezone=payload["issuer"]["timezone"]):
-        words = Words(texts_of(locale), payload["currency"])
+    written = written_in(locale)
+    with presentation.reading_as(locale=written, timezone=payload["issuer"]["timezone"]):
+        words = Words(texts_of(written), payload["currency"])
         deadline = _deadline(payload, issue)
         palette = palette_of(payload["issuer"]["brand_color"])
         return {
-            "lang": locale.replace("_", "-"),
+            "lang": written,
             "paper": paper_of(locale).value,
             "palette": palette,
             "t": words.texts,

@@ -16,5 +16,20 @@ LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = {
 
 def texts_of(locale: str) -> Mapping[str, str]:
     """Return the words of a locale's language; English where we have none."""
-    language = locale.replace("_", "-").split("-")[0].lower()
-    return LANGUAGES.get(language, en.TEXTS)
+    return LANGUAGES.get(_language(locale), en.TEXTS)
+
+
+def written_in(locale: str) -> str:
+    """Return the locale in which a document is written for a reader: `de-DE`.
+
+    Where we lack the language, English with the reader's country, so that words, numbers and
+    month names are of one language and the bundled fonts have every letter.
+    """
+    parts = locale.replace("_", "-").split("-")
+    if _language(locale) in LANGUAGES:
+        return "-".join(parts)
+    return "-".join(["en", *parts[1:]])
+
+
+def _language(locale: str) -> str:
+    return locale.replace("_", "-").split("-")[0].lower()
