@@ -79,11 +79,14 @@ class Home(PageMixin, TemplateView):
 
 
 def period_badge(request: HttpRequest) -> PeriodBadge | None:
-    """Return the present accounting month for the top bar of every page."""
+    """Return the present accounting month for the top bar of every page, None outside of all."""
     if tenants.on_public():
         return None
     today = Month.of(timezone.now().astimezone(tenants.current().timezone).date())
-    state = periods.period(today).state.value
+    known = {period.month: period for period in periods.calendar().periods}
+    if today not in known:
+        return None
+    state = known[today].state.value
     return PeriodBadge(label=presentation.month(str(today)), status=state, url=f"/month/{today}/")
 
 
