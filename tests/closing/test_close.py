@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 
 from apps.allocation import selectors as allocation
 from apps.audit import selectors as audit
-from apps.chargeback.selectors.sets import set_of
+from apps.chargeback.selectors import set_of
 from apps.closing import selectors, services
 from apps.closing.models import Approval, CloseRun
 from apps.closing.selectors import CloseRunFacts, RunState, Step, StepState
@@ -91,6 +91,7 @@ def test_the_trail_names_everybody(costs: Costs, people: People) -> None:
     assert trail == [
         ("close.started", anna),
         ("period.frozen", anna),
+        ("period.reconciled", anna),
         ("allocation.published", anna),
         ("statements.drafted", anna),
         ("close.approved", bob),

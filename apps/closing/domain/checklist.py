@@ -16,6 +16,9 @@ UNPRICED_LIMIT_PERCENT: Final = Decimal("1")
 COVERAGE_GOAL_PERCENT: Final = Decimal("95")
 """Below this owned part of the cost the checklist asks for attention (FinOps practice)."""
 
+VARIANCE_LIMIT_PERCENT: Final = Decimal("5")
+"""A bill that differs more than this from our metering asks for attention."""
+
 
 class Verdict(StrEnum):
     """What a check found."""
@@ -157,6 +160,46 @@ def check_variance(*, before: Decimal | None, now: Decimal, currency: str) -> Ch
     verdict = Verdict.ATTENTION if abs(percent) > 20 else Verdict.PASSED
     remedy = "Look at the biggest changes before you approve." if abs(percent) > 20 else ""
     return Check("variance", "Change", verdict, message, remedy)
+
+
+def check_books(*, differences: Iterable[str]) -> Check:
+    """Block when events, rollups, bills and cost base are not the same money."""
+    found = sorted(differences)
+    if not found:
+        return Check(
+            "books",
+            "Books",
+            Verdict.PASSED,
+            "Events, rollups, bills and the cost base agree to the last digit.",
+        )
+    return Check(
+        "books",
+        "Books",
+        Verdict.BLOCKED,
+        f"These do not agree: {_some(found)}.",
+        "Ask the operator to run manage.py verify_rollups and manage.py reconcile.",
+    )
+
+
+def check_bills(*, variances: Iterable[tuple[str, Decimal, Decimal]], currency: str) -> Check:
+    """Ask for attention when a bill differs much from our metering; never blocks.
+
+    `variances` are (account, metered, billed) in the tenant's currency.
+    """
+    off = [
+        f"{account} by {currency} {billed - metered:+,.2f}"
+        for account, metered, billed in sorted(variances)
+        if abs(billed - metered) > abs(metered) * VARIANCE_LIMIT_PERCENT / 100
+    ]
+    if not off:
+        return Check("bills", "Bills", Verdict.PASSED, "No bill differs much from our metering.")
+    return Check(
+        "bills",
+        "Bills",
+        Verdict.ATTENTION,
+        f"Bills differ from our metering: {_some(off)}.",
+        "Look at the accounts under Sources before you approve.",
+    )
 
 
 def check_over(*, month: str, is_over: bool) -> Check:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.chargeback.selectors.sets import set_of
+from apps.chargeback.selectors import set_of
 from apps.closing.domain.steps import CloseRunFacts, RunState, Step, StepState
 from apps.closing.models import CloseRun
 from apps.closing.services.live import locked, step_of

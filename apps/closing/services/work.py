@@ -17,6 +17,8 @@ from apps.chargeback import services as chargeback
 from apps.closing.domain.checklist import (
     Check,
     UnpricedUse,
+    check_bills,
+    check_books,
     check_coverage,
     check_mapping,
     check_over,
@@ -32,6 +34,8 @@ from apps.closing.services.rendering import unrendered
 from apps.core.domain.canonical import digest_of
 from apps.core.domain.months import Month
 from apps.costs import selectors as costs
+from apps.costs import services as cost_services
+from apps.costs.domain.checks import ReconcileReport
 from apps.periods import selectors as periods
 from apps.periods import services as period_services
 from apps.rating import selectors as rating
@@ -66,23 +70,26 @@ def freeze(run: CloseRun, now: datetime) -> Outcome:
 
 
 def reconcile(run: CloseRun, now: datetime) -> Outcome:
-    """Check that all cost is priced and converted, and compare it with the month before.
+    """Prove the cost base against events and bills; check that all of it is priced and converted.
 
-    :raises ChecklistBlocked: when unpriced usage or a missing rate blocks.
+    :raises ChecklistBlocked: when sums differ, usage is unpriced or a rate is missing.
     """
     month = Month.of(run.month)
+    report = cost_services.reconcile(month=month, actor=preparer_of(run), now=now)
     base = costs.cost_base(month=month)
-    effective = base.effective
+    currency, effective = base.currency, base.effective
     checks = [
         check_over(month=str(month), is_over=periods.period(month).ends_at <= now),
+        check_books(differences=_differences(report)),
         check_rates(missing=[f"{pair.base}/{pair.quote}" for pair in base.missing_rates]),
-        check_unpriced(unpriced=_unpriced(base), effective=effective, currency=base.currency),
-        check_variance(before=_before(month), now=effective, currency=base.currency),
+        check_unpriced(unpriced=_unpriced(base), effective=effective, currency=currency),
+        check_bills(variances=_variances(report), currency=currency),
+        check_variance(before=_before(month), now=effective, currency=currency),
     ]
     require_unblocked(checks)
     _keep(run, checks)
     return Outcome(
-        message=f"{len(base.lines)} cost lines, {base.currency} {effective:,.2f}.",
+        message=f"{len(base.lines)} cost lines, {currency} {effective:,.2f}.",
         done=len(base.lines),
         total=len(base.lines),
         output_hash=base.hash,
@@ -239,6 +246,25 @@ def _require_approved(run: CloseRun) -> None:
             "it approved again.",
             code="preview_stale",
         )
+
+
+def _differences(report: ReconcileReport) -> list[str]:
+    found = [
+        f"{check.left} and {check.right} by {check.currency} {check.difference:f}"
+        for check in report.checks
+        if check.difference
+    ]
+    if report.differing_rollups:
+        found.append(f"events and {len(report.differing_rollups)} rollups")
+    return found
+
+
+def _variances(report: ReconcileReport) -> list[tuple[str, Decimal, Decimal]]:
+    return [
+        (account.account, account.metered, account.billed)
+        for account in report.accounts
+        if account.metered is not None and account.billed is not None
+    ]
 
 
 def _unpriced(base: costs.CostBase) -> list[UnpricedUse]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django_tenants.utils import schema_context
 
-from apps.closing.selectors import proof_of
+from apps.closing.selectors import Link, proof_of
 from apps.core.command import PlatformCommand
 from apps.core.domain.months import Month
 from apps.tenants import selectors as tenants
@@ -24,14 +25,21 @@ class Command(PlatformCommand):
         month = Month.parse(options["month"])
         with schema_context(tenants.by_slug(slug=options["slug"]).schema):
             proof = proof_of(month=month)
-        width = max(len(link.name) for link in proof.links)
         for link in proof.links:
             self.stdout.write(
-                f"{link.name:<{width}}  {link.left:f} against {link.right:f} {link.currency}, "
-                f"difference {link.difference:f}"
+                f"{link.name}: {link.left:f} {link.currency} against {link.right:f}"
+                f"{_rounding(link)}, difference {_shown(link.difference)}"
             )
-        for note in proof.notes:
-            self.stdout.write(note)
+        for line in (*proof.notes, *proof.faults):
+            self.stdout.write(line)
         if not proof.holds:
             raise CommandError(f"{month} does not reconcile.")
         self.stdout.write(f"{month} reconciles: difference 0.00 {proof.currency}")
+
+
+def _rounding(link: Link) -> str:
+    return f" and the rounding {link.allowed:f}" if link.allowed else ""
+
+
+def _shown(difference: Decimal) -> str:
+    return f"{difference:f}" if difference else "0.00"

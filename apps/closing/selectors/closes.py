@@ -6,27 +6,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from apps.closing.domain.reopening import ReopenFacts
-from apps.closing.domain.steps import LIVE, CloseRunFacts, RunState, Step, StepFacts, StepState
+from apps.closing.domain.steps import LIVE, CloseRunFacts, RunState
 from apps.closing.models import CloseRun, ReopenRequest
 from apps.core.domain.errors import Missing
 from apps.core.domain.months import Month
-
-__all__ = [
-    "CloseRunFacts",
-    "ReopenFacts",
-    "RunState",
-    "Step",
-    "StepFacts",
-    "StepState",
-    "close_run",
-    "history",
-    "latest",
-    "latest_of_each",
-    "live_months",
-    "pending_reopen",
-    "reopen_facts",
-    "stalled",
-]
 
 
 def close_run(id: UUID) -> CloseRunFacts:

@@ -1,0 +1,133 @@
+"""What blocks a close and what only asks for attention."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from apps.closing.domain.checklist import (
+    ChecklistBlocked,
+    UnpricedUse,
+    Verdict,
+    check_bills,
+    check_books,
+    check_coverage,
+    check_mapping,
+    check_over,
+    check_rates,
+    check_unpriced,
+    check_variance,
+    require_unblocked,
+)
+from apps.closing.domain.proof import Link, Proof
+from apps.closing.domain.steps import ORDER, Step, StepState, from_on, next_step
+from apps.core.domain.months import Month
+
+PASSED, ATTENTION, BLOCKED = Verdict.PASSED, Verdict.ATTENTION, Verdict.BLOCKED
+
+
+@pytest.mark.parametrize(
+    ("worst", "effective", "verdict"),
+    [
+        (None, "1000", BLOCKED),
+        ("10.01", "1000", BLOCKED),
+        ("10", "1000", ATTENTION),
+        ("0.01", "0", BLOCKED),
+    ],
+)
+def test_unpriced_use_blocks_above_one_percent(
+    worst: str | None, effective: str, verdict: Verdict
+) -> None:
+    use = UnpricedUse("acme/new-model", 3, None if worst is None else Decimal(worst))
+    check = check_unpriced(unpriced=[use], effective=Decimal(effective), currency="USD")
+    assert check.verdict is verdict
+    assert "acme/new-model" in check.message
+    assert check.remedy
+
+
+def test_no_unpriced_use_passes() -> None:
+    check = check_unpriced(unpriced=[], effective=Decimal(0), currency="USD")
+    assert check.verdict is PASSED
+
+
+def test_missing_rates_block_by_name() -> None:
+    check = check_rates(missing=["USD/EUR"])
+    assert (check.verdict, "USD/EUR" in check.message) == (BLOCKED, True)
+    assert check_rates(missing=[]).verdict is PASSED
+
+
+def test_differing_books_block() -> None:
+    assert check_books(differences=["events and 2 rollups"]).verdict is BLOCKED
+    assert check_books(differences=[]).verdict is PASSED
+
+
+def test_homeless_teams_and_unknown_receivers_block() -> None:
+    check = check_mapping(teams=["lost"], receivers=["gone"])
+    assert check.verdict is BLOCKED
+    assert "lost" in check.message
+    assert "gone" in check.message
+    assert check_mapping(teams=[], receivers=[]).verdict is PASSED
+
+
+@pytest.mark.parametrize(
+    ("owned", "unregistered", "verdict"),
+    [("95", [], PASSED), ("94.9", [], ATTENTION), ("100", ["team x"], ATTENTION)],
+)
+def test_coverage_never_blocks(owned: str, unregistered: list[str], verdict: Verdict) -> None:
+    check = check_coverage(owned=Decimal(owned), total=Decimal(100), unregistered=unregistered)
+    assert check.verdict is verdict
+
+
+def test_coverage_of_nothing_passes() -> None:
+    assert check_coverage(owned=Decimal(0), total=Decimal(0), unregistered=[]).verdict is PASSED
+
+
+@pytest.mark.parametrize(
+    ("before", "verdict"),
+    [(None, PASSED), ("0", PASSED), ("90", PASSED), ("80", ATTENTION), ("130", ATTENTION)],
+)
+def test_a_big_change_asks_for_attention(before: str | None, verdict: Verdict) -> None:
+    known = None if before is None else Decimal(before)
+    assert check_variance(before=known, now=Decimal(100), currency="USD").verdict is verdict
+
+
+def test_bills_that_differ_ask_for_attention() -> None:
+    near = [("openai", Decimal(100), Decimal(105))]
+    far = [("openai", Decimal(100), Decimal("105.01")), ("aws", Decimal(0), Decimal(1))]
+    assert check_bills(variances=near, currency="USD").verdict is PASSED
+    check = check_bills(variances=far, currency="USD")
+    assert check.verdict is ATTENTION
+    assert "openai by USD +5.01" in check.message
+
+
+def test_a_running_month_asks_for_attention() -> None:
+    assert check_over(month="2026-01", is_over=False).verdict is ATTENTION
+    assert check_over(month="2026-01", is_over=True).verdict is PASSED
+
+
+def test_only_what_blocks_stops_the_close() -> None:
+    fine = [check_rates(missing=[]), check_over(month="2026-01", is_over=False)]
+    require_unblocked(fine)
+    with pytest.raises(ChecklistBlocked, match="USD/EUR") as caught:
+        require_unblocked([*fine, check_rates(missing=["USD/EUR"])])
+    assert "Settings" in caught.value.remedy
+    assert len(caught.value.checks) == 3
+
+
+def test_the_next_step_is_the_first_that_is_not_done() -> None:
+    states = [(step, StepState.DONE) for step in ORDER[:3]]
+    states += [(step, StepState.PENDING) for step in ORDER[3:]]
+    assert next_step(states) is Step.ALLOCATE
+    assert next_step([(step, StepState.DONE) for step in ORDER]) is None
+    assert from_on(Step.LOCK) == (Step.LOCK, Step.RENDER)
+
+
+def test_a_proof_holds_only_without_any_difference() -> None:
+    link = Link("lines", Decimal("10.004"), Decimal("10.00"), "USD", allowed=Decimal("0.004"))
+    month = Month(2026, 1)
+    assert link.difference == 0
+    assert Proof(month, "USD", (link,)).holds
+    assert not Proof(month, "USD", (link,), faults=("a rollup differs",)).holds
+    off = Link("lines", Decimal(10), Decimal("9.999999999999"), "USD")
+    assert not Proof(month, "USD", (link, off)).holds
