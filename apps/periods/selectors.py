@@ -51,11 +51,17 @@ def fx(month: Month) -> FxTable:
 
     :raises PeriodMissing: when the calendar has no such month.
     """
-    kind = RateKind.BUDGET if period(month).is_open else RateKind.FROZEN
-    rows = FxRate.objects.filter(kind=kind.value, month__lte=month.first_day)
+    return fx_of(period(month))
+
+
+def fx_of(of: PeriodFacts) -> FxTable:
+    """Return the rates of a period that was just read; one query."""
+    kind = RateKind.BUDGET if of.is_open else RateKind.FROZEN
+    rows = FxRate.objects.filter(kind=kind.value, month__lte=of.month.first_day)
     if kind is RateKind.FROZEN:
-        rows = rows.filter(month=month.first_day)
-    return FxTable(month, kind, rates_in_force((row.facts for row in rows), month=month, kind=kind))
+        rows = rows.filter(month=of.month.first_day)
+    rates = rates_in_force((row.facts for row in rows), month=of.month, kind=kind)
+    return FxTable(of.month, kind, rates)
 
 
 def entered_rates(*, first: Month, last: Month) -> tuple[FxRateFacts, ...]:

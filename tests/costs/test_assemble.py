@@ -13,8 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.domain.months import Month
-from apps.costs.domain.accounts import AccountDraft, AccountFacts, Accounts, Feed, Truth
-from apps.costs.domain.accounts import refusals_of_account
+from apps.costs.domain.accounts import (
+    AccountDraft,
+    AccountFacts,
+    Accounts,
+    Feed,
+    Truth,
+    refusals_of_account,
+)
 from apps.costs.domain.assemble import (
     ChargeGroup,
     charged,

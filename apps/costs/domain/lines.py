@@ -92,7 +92,10 @@ class MissingPair:
 
 @dataclass(frozen=True, slots=True)
 class CostBase:
-    """Everything a month costs. Lines whose currency has no rate are missing and named."""
+    """Everything a month costs. Lines whose currency has no rate are missing and named.
+
+    `provisional_fx` tells that amounts rest on budget rates, which the freeze replaces.
+    """
 
     month: Month
     currency: str

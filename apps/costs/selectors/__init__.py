@@ -9,7 +9,7 @@ from apps.costs.selectors.attention import coverage, loose_values, preview_rule
 from apps.costs.selectors.base import attribution_of, cost_base
 from apps.costs.selectors.bills import bill, bills
 from apps.costs.selectors.overview import Overview, Share, overview
-from apps.costs.selectors.reconciliation import reconciliation
+from apps.costs.selectors.reconciliation import reconciliation, reconciliation_of_accounts
 
 __all__ = [
     "AccountFacts",
@@ -37,4 +37,5 @@ __all__ = [
     "owned_lines",
     "preview_rule",
     "reconciliation",
+    "reconciliation_of_accounts",
 ]

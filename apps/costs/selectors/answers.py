@@ -12,7 +12,8 @@ from apps.core.domain.months import Month
 from apps.costs.domain.grouping import CostRow, OwnedLine, check_group_by, grouped
 from apps.costs.domain.lines import CostBase, MissingPair
 from apps.costs.domain.sight import sees_everything, visible
-from apps.costs.selectors.base import attribution_of, cost_base
+from apps.costs.selectors.assembly import assembly_of
+from apps.costs.selectors.base import attribution_of
 from apps.directory import selectors as directory
 
 Axis = Literal["team", "customer"]
@@ -45,8 +46,9 @@ def costs(*, month: Month, axis: Axis, group_by: Sequence[str], actor: Actor) ->
     """
     actor.require(Scope.COSTS_READ)
     by = check_group_by(group_by or (axis,))
-    base = cost_base(month=month)
-    owned = visible(owned_lines(base), actor)
+    assembly = assembly_of(month)
+    base = assembly.base()
+    owned = visible(owned_lines(base, assembly.attribution), actor)
     complete = sees_everything(actor)
     return CostAnswer(
         month=month,

@@ -39,8 +39,9 @@ class Assembly:
         self.month = period.month
         self.currency = tenants.current().currency
         self.accounts: Accounts = accounts(period.month)
-        self.fx: FxTable = periods.fx(period.month)
-        self.changes = directory.attribution(known_at=period.closed_at).change_dates
+        self.fx: FxTable = periods.fx_of(period)
+        self.attribution = directory.attribution(known_at=period.closed_at)
+        self.changes = self.attribution.change_dates
         self.bills: list[BookedBill] = booked_in(period.month)
         self.missing: list[MissingPair] = []
 
@@ -64,9 +65,13 @@ class Assembly:
                 lines=tuple(distinct(lines)),
                 unpriced=tuple(usage.unpriced(month=self.month)),
                 missing_rates=tuple(self.missing),
-                provisional_fx=self.fx.provisional,
+                provisional_fx=self.fx.provisional and self._converts(lines),
             )
         )
+
+    def _converts(self, lines: Iterable[CostLine]) -> bool:
+        """Tell whether any amount rests on an exchange rate."""
+        return any(line.original_currency != self.currency for line in lines)
 
     @cached_property
     def rollups(self) -> Sequence[usage.RollupRow]:
@@ -199,5 +204,13 @@ def _sums(lines: Iterable[CostLine]) -> tuple[Decimal, Decimal]:
     return total(line.billed for line in known), total(line.effective for line in known)
 
 
+def assembly_of(month: Month) -> Assembly:
+    """Return the parts of a month.
+
+    :raises PeriodMissing: when the calendar has no such month.
+    """
+    return Assembly(periods.period(month))
+
+
 def _base_of(month: Month) -> CostBase:
-    return Assembly(periods.period(month)).base()
+    return assembly_of(month).base()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.core.domain.months import Month
 from apps.costs.domain.lines import CostBase
-from apps.costs.selectors.assembly import Assembly
+from apps.costs.selectors.assembly import assembly_of
 from apps.directory import selectors as directory
 from apps.periods import selectors as periods
 
@@ -20,11 +20,11 @@ def cost_base(*, month: Month) -> CostBase:
     4. Every line is converted once, at the month's rate: budget until the freeze, then frozen.
 
     Equal inputs give equal lines, keys and hash. What has no price or no rate is not in the lines
-    and is named instead. About fifteen queries, whatever the number of lines.
+    and is named instead. About twenty queries, whatever the number of lines.
 
     :raises PeriodMissing: when the calendar has no such month.
     """
-    return Assembly(periods.period(month)).base()
+    return assembly_of(month).base()
 
 
 def attribution_of(month: Month) -> directory.Attribution:

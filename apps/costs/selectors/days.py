@@ -15,16 +15,13 @@ from apps.costs.domain.lines import ZERO, Basis, CostBase
 from apps.costs.domain.sight import owner_visible, sees_everything
 from apps.costs.selectors.assembly import Assembly
 from apps.costs.selectors.bills import charge_groups
-from apps.directory import selectors as directory
 from apps.usage import selectors as usage
 
 _Amount = tuple[date, Mapping[str, str], str, str, str, Decimal]
 """Day, tags, provider, model, currency and effective cost in it."""
 
 
-def by_day(
-    assembly: Assembly, base: CostBase, attribution: directory.Attribution, actor: Actor
-) -> tuple[tuple[date, Decimal], ...]:
+def by_day(assembly: Assembly, base: CostBase, actor: Actor) -> tuple[tuple[date, Decimal], ...]:
     """Return the visible effective cost of every day of the month, in order; two queries.
 
     Days sum to the month: what belongs to other days, such as a correction, is laid on the first
@@ -37,7 +34,9 @@ def by_day(
         amount = assembly.in_currency({currency: cost})
         if amount is None:
             continue
-        owner = attribution.owner_of(tags=tags, sku_provider=provider, sku_model=model, on=day)
+        owner = assembly.attribution.owner_of(
+            tags=tags, sku_provider=provider, sku_model=model, on=day
+        )
         if everything or owner_visible(owner, tags, actor):
             shown = min(max(day, days[0]), days[-1])
             sums[shown] = EXACT.add(sums[shown], amount)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,10 +15,9 @@ from apps.costs.domain.lines import ZERO, MissingPair
 from apps.costs.domain.sight import sees_everything, visible
 from apps.costs.domain.unowned import coverage
 from apps.costs.selectors.answers import owned_lines
-from apps.costs.selectors.assembly import Assembly
-from apps.costs.selectors.base import attribution_of, cost_base
+from apps.costs.selectors.assembly import assembly_of
 from apps.costs.selectors.days import by_day
-from apps.periods import selectors as periods
+from apps.periods.domain.calendar import PeriodMissing
 
 __all__ = ["Overview", "Share", "overview"]
 
@@ -55,10 +53,9 @@ def overview(*, month: Month, actor: Actor) -> Overview:
     :raises PeriodMissing: when the calendar has no such month.
     """
     actor.require(Scope.COSTS_READ)
-    assembly = Assembly(periods.period(month))
+    assembly = assembly_of(month)
     base = assembly.base()
-    attribution = attribution_of(month)
-    owned = visible(owned_lines(base, attribution), actor)
+    owned = visible(owned_lines(base, assembly.attribution), actor)
     before = _before(month, actor)
     spend, found = amount_of(owned), coverage(owned)
     spend_before = None if before is None else amount_of(before)
@@ -72,7 +69,7 @@ def overview(*, month: Month, actor: Actor) -> Overview:
         change=None if spend_before is None else _change(spend, spend_before),
         by_team=shares(owned, before or (), lambda each: each.owner.team),
         by_model=shares(owned, before or (), model_or_service),
-        daily=by_day(assembly, base, attribution, actor),
+        daily=by_day(assembly, base, actor),
         unowned=found.unowned,
         unowned_share=ratio(found.unowned, spend),
         unregistered=found.unregistered,
@@ -83,10 +80,11 @@ def overview(*, month: Month, actor: Actor) -> Overview:
 
 def _before(month: Month, actor: Actor) -> list[OwnedLine] | None:
     """Return the visible lines of the month before; None when the calendar begins later."""
-    first: Iterable[Month] = (period.month for period in periods.calendar().periods)
-    if month - 1 not in set(first):
+    try:
+        assembly = assembly_of(month - 1)
+    except PeriodMissing:
         return None
-    return visible(owned_lines(cost_base(month=month - 1)), actor)
+    return visible(owned_lines(assembly.base(), assembly.attribution), actor)
 
 
 def _change(now: Decimal, before: Decimal) -> Decimal | None:

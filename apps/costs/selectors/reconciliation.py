@@ -11,9 +11,8 @@ from apps.costs.domain.accounts import AccountFacts, Truth
 from apps.costs.domain.assemble import sums_by_currency, uncounted
 from apps.costs.domain.checks import AccountVariance, Check, ReconcileReport, added, compare
 from apps.costs.domain.lines import Basis, CostBase, CostLine
-from apps.costs.selectors.assembly import Assembly
+from apps.costs.selectors.assembly import Assembly, assembly_of
 from apps.costs.selectors.bills import BookedBill, charge_groups
-from apps.periods import selectors as periods
 from apps.usage import services as usage_proofs
 
 _USAGE: Final = frozenset({Basis.METERED, Basis.ACCRUED})
@@ -30,18 +29,26 @@ def reconciliation(*, month: Month) -> ReconcileReport:
 
     :raises PeriodMissing: when the calendar has no such month.
     """
-    assembly = Assembly(periods.period(month))
+    assembly = assembly_of(month)
     base = assembly.base()
     return ReconcileReport(
         month=month,
         currency=base.currency,
         checks=(*_usage_checks(assembly, base), *_bill_checks(assembly, base)),
         accounts=tuple(_variances(assembly)),
-        differing_rollups=tuple(usage_proofs.verify_rollups()),
+        differing_rollups=tuple(usage_proofs.verify_rollups(months=[month])),
         unpriced=base.unpriced,
         missing_rates=base.missing_rates,
         base_hash=base.hash,
     )
+
+
+def reconciliation_of_accounts(*, month: Month) -> tuple[AccountVariance, ...]:
+    """Return our metering of every declared account beside its bill; reads no events.
+
+    :raises PeriodMissing: when the calendar has no such month.
+    """
+    return tuple(_variances(assembly_of(month)))
 
 
 def _usage_checks(assembly: Assembly, base: CostBase) -> Iterable[Check]:
