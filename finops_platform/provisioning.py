@@ -82,6 +82,18 @@ def provision_tenant(
     return ProvisionedTenant(tenant.schema, tenant.slug, draft.contact_email, password)
 
 
+def extend_months(*, tenant: TenantFacts, now: datetime) -> tuple[Month, ...]:
+    """Keep a tenant's partitions and calendar six months ahead; return the months now opened.
+
+    Partitions come first: a month without them could not take an event. Safe to repeat.
+    """
+    present = Month.of(now.astimezone(tenant.timezone).date())
+    with schema_context(tenant.schema):
+        with as_owner():
+            _make_partitions(first=present, last=present + MONTHS_AHEAD)
+        return periods.extend_calendar(now=now)
+
+
 def draft_of(
     *, slug: str, name: str, base_currency: str, timezone: str, locale: str, admin_email: str
 ) -> tenants.TenantDraft:
@@ -116,8 +128,12 @@ def _make_schema(tenant: TenantFacts, *, first: Month, last: Month) -> None:
             verbosity=0,
         )
         with schema_context(tenant.schema):
-            usage.ensure_partitions(first=first, last=last)
-            costs.ensure_partitions(first=first, last=last)
+            _make_partitions(first=first, last=last)
+
+
+def _make_partitions(*, first: Month, last: Month) -> None:
+    usage.ensure_partitions(first=first, last=last)
+    costs.ensure_partitions(first=first, last=last)
 
 
 def _seed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import structlog
 from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
@@ -14,7 +15,9 @@ from apps.accounts.services import LinkPurpose
 from apps.accounts.tasks import mail_password_link
 from apps.tenants import selectors as tenants
 from apps.tenants import services as tenant_services
-from finops_platform.provisioning import provision_tenant
+from finops_platform.provisioning import extend_months, provision_tenant
+
+log = structlog.get_logger(__name__)
 
 
 @shared_task
@@ -63,3 +66,24 @@ def provision_registered_tenant(*, slug: str, operator: str) -> None:
     mail_password_link.delay(
         schema=done.schema, email=done.admin_email, purpose=LinkPurpose.INVITE.value
     )
+
+
+@shared_task(queue="provision")
+def provision_months_everywhere() -> int:
+    """Keep every tenant's partitions and calendar six months ahead; return how many months opened.
+
+    A tenant that fails does not keep the others waiting; the first failure is raised at the end.
+    """
+    now = timezone.now()
+    opened, failures = 0, []
+    for tenant in tenants.every():
+        if not tenant.has_schema:
+            continue
+        try:
+            opened += len(extend_months(tenant=tenant, now=now))
+        except Exception as error:
+            log.exception("months not extended", tenant=tenant.schema)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return opened

@@ -20,7 +20,7 @@ from apps.core.domain.errors import Forbidden, Unprocessable
 from apps.tenants import selectors as tenants
 from apps.tenants import services
 from apps.tenants.models import Tenant
-from finops_platform import provisioning
+from finops_platform import provisioning, tasks
 from tests.accounts.people import PASSWORD, browser
 from tests.conftest import drop_tenant
 
@@ -167,6 +167,27 @@ def test_the_command_says_where_and_how_to_sign_in(umbrella):
         call_command("create_tenant", "umbrella-eu", admin_email="x@x.example", stdout=out)
     with pytest.raises(CommandError, match="reserved"):
         call_command("create_tenant", "admin", admin_email="x@x.example", stdout=out)
+
+
+def test_months_are_kept_ahead(umbrella, monkeypatch):
+    provision()
+    later = datetime(2027, 2, 10, tzinfo=UTC)
+    tenant = tenants.by_slug(slug="umbrella-eu")
+    opened = provisioning.extend_months(tenant=tenant, now=later)
+    assert [str(month) for month in opened] == ["2027-06", "2027-07", "2027-08"]
+    assert provisioning.extend_months(tenant=tenant, now=later) == ()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM t_umbrella_eu.periods_period")
+        assert cursor.fetchone() == (23,)
+        cursor.execute(
+            "SELECT count(*) FROM pg_class WHERE relnamespace = 't_umbrella_eu'::regnamespace "
+            "AND relkind = 'r' AND relname LIKE '%%2027%%08'"
+        )
+        assert cursor.fetchone()[0] >= 2
+    asked = []
+    monkeypatch.setattr(tasks, "extend_months", lambda **values: asked.append(values) or ())
+    assert tasks.provision_months_everywhere() == 0
+    assert [one["tenant"].slug for one in asked] == ["acme", "globex", "umbrella-eu"]
 
 
 # The operator's pages ----------------------------------------------------------------------------
