@@ -74,7 +74,7 @@ def test_the_list_is_exported_as_shown(finance, price, kind):
 
 def test_a_model_page_shows_history_and_contract(finance, price):
     page = text_of(finance.get(reverse("rating:model", args=["openai", "o3"])))
-    assert "Prices changed 1 time" in page
+    assert "Prices changed once, on Jun 9, 2025" in page
     assert "$10.00 per 1M tokens" in page
     page = text_of(finance.get(reverse("rating:model", args=["openai", "gpt-4o"])))
     assert "recorded this price" in page
@@ -84,7 +84,7 @@ def test_a_model_page_shows_history_and_contract(finance, price):
 def test_models_with_slashes_have_pages(finance):
     assert finance.get("/prices/model/openrouter/openai/gpt-4o/").status_code == 200
     assert finance.get("/prices/model/openrouter/nobody/nothing/").status_code == 404
-    assert finance.get("/prices/model/openrouter/nobody%00/").status_code == 404
+    assert finance.get("/prices/model/openrouter/nobody%00/").status_code == 400
 
 
 def test_the_form_records_in_the_tenants_timezone(finance):
@@ -109,7 +109,7 @@ def test_the_form_shows_errors_beside_their_fields(finance):
 
 
 def test_an_overlap_is_told_above_the_form(finance, price):
-    assert "holds for the same meter" in text_of(finance.post("/prices/new/", FORM))
+    assert "Another contract price holds" in text_of(finance.post("/prices/new/", FORM))
     assert ContractPrice.objects.count() == 1
 
 

@@ -17,6 +17,9 @@ _SIZES: Final = [
     ("1000000", "1M (one million)"),
     ("1000000000", "1B (one billion)"),
 ]
+CONDITIONS: Final = ("service_tier", "region", "context_gt", "window", "batch")
+"""Fields that most prices leave empty."""
+
 _SHORT: Final = {"autocomplete": "off", "spellcheck": "false"}
 
 
@@ -50,7 +53,6 @@ class ContractPriceForm(forms.Form):
         decimal_places=18,
         min_value=0,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-        help_text="For the unit beside it.",
     )
     unit_size = forms.TypedChoiceField(
         label="Per", choices=_SIZES, coerce=int, initial="1000000", help_text="Units of the meter."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -18,37 +18,45 @@ from apps.core.web.charts import Chart, Frame, Series, trend
 from apps.core.web.lists import Column
 from apps.rating.selectors import PriceFacts
 
-COLUMNS: Final = [
-    Column(key="model", label="Model", link="url"),
-    Column(key="provider", label="Provider"),
-    Column(key="meter", label="Meter"),
-    Column(key="price", label="Price", kind="unit_price"),
-    Column(key="conditions", label="Conditions", wide=True),
-    Column(key="kind", label="Kind", kind="badge"),
-    Column(key="valid_from", label="Valid from", kind="when", wide=True),
-    Column(key="valid_to", label="Valid to", kind="when", wide=True),
-    Column(key="source", label="Source", wide=True),
+_ALL: Final = {
+    column.key: column
+    for column in (
+        Column(key="model", label="Model", link="url"),
+        Column(key="provider", label="Provider"),
+        Column(key="meter", label="Meter"),
+        Column(key="price", label="Price", kind="unit_price"),
+        Column(key="kind", label="Kind", kind="badge"),
+        Column(key="conditions", label="Conditions", wide=True),
+        Column(key="state", label="State", kind="badge"),
+        Column(key="validity", label="Validity", wide=True),
+        Column(key="source", label="Source", wide=True),
+    )
+}
+COLUMNS: Final = [column for key, column in _ALL.items() if key != "state"]
+MODEL_COLUMNS: Final = [
+    column for key, column in _ALL.items() if key not in {"model", "provider", "source"}
 ]
 _SERIES: Final = 6
+_INSTANT: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """A price as a list shows it; `kind` says whether it is in force."""
+    """A price as a list shows it."""
 
     model: str
     url: str
     provider: str
     meter: str
     price: UnitPrice
-    conditions: str
     kind: str
-    valid_from: datetime | None
-    valid_to: datetime | None
+    conditions: str
+    state: str
+    validity: str
     source: str
 
 
-def row_of(price: PriceFacts) -> PriceRow:
+def row_of(price: PriceFacts, *, now: datetime) -> PriceRow:
     """Return the row of a price."""
     return PriceRow(
         model=price.model,
@@ -56,10 +64,10 @@ def row_of(price: PriceFacts) -> PriceRow:
         provider=price.provider,
         meter=meter_facts(price.meter).label,
         price=unit_price_of(price),
-        conditions=price.conditions.in_words() or "none",
         kind=kind_of(price),
-        valid_from=price.valid_from,
-        valid_to=price.valid_to,
+        conditions=conditions_of(price),
+        state=_state(price, now),
+        validity=_validity(price),
         source=price.note or price.source,
     )
 
@@ -72,8 +80,13 @@ def unit_price_of(price: PriceFacts) -> UnitPrice:
 def kind_of(price: PriceFacts) -> str:
     """Say where a price comes from, and when it is not what usage is charged by."""
     if price.superseded_by is not None:
-        return "list, contract applies"
-    return price.kind if price.adopted else f"{price.kind}, not adopted yet"
+        return "list, superseded"
+    return price.kind if price.adopted else f"{price.kind}, pending"
+
+
+def conditions_of(price: PriceFacts) -> str:
+    """Say under which conditions a price holds."""
+    return price.conditions.in_words() or "standard requests"
 
 
 def url_of(price: PriceFacts) -> str:
@@ -101,12 +114,16 @@ def history_chart(prices: Sequence[PriceFacts], *, now: datetime) -> Chart | Non
     unit_size, currency, unit = axis
     frame = Frame(
         key="price-history",
-        title=f"Prices changed {len(moments)} time{'s' if len(moments) > 1 else ''}",
+        title=_finding(moments),
         unit=f"{currency} per {unit_in_words(unit_size=unit_size, unit=unit)}",
         note="Ordinary requests, from each change on; a contract price goes over the list price.",
     )
-    points: list[datetime | None] = [None, *moments]
-    categories = ["before", *(presentation.day(at) for at in moments)]
+    points = [point for at in moments for point in (at - _INSTANT, at)]
+    categories = [
+        word
+        for at in moments
+        for word in (f"until {presentation.day(at)}", f"from {presentation.day(at)}")
+    ]
     if now > moments[-1]:
         points.append(now)
         categories.append("today")
@@ -118,13 +135,33 @@ def history_chart(prices: Sequence[PriceFacts], *, now: datetime) -> Chart | Non
     return trend(frame, categories=categories, series=series, kind="line")
 
 
-def _at(prices: Iterable[PriceFacts], meter: str, at: datetime | None) -> Decimal | None:
-    """Return a meter's price at a moment, or before all changes; contract over list."""
+def _finding(moments: Sequence[datetime]) -> str:
+    last = presentation.day(moments[-1])
+    if len(moments) == 1:
+        return f"Prices changed once, on {last}"
+    return f"Prices changed {len(moments)} times, last on {last}"
+
+
+def _state(price: PriceFacts, now: datetime) -> str:
+    if price.holds(now):
+        return "current"
+    return "future" if price.valid_from is not None and price.valid_from > now else "past"
+
+
+def _validity(price: PriceFacts) -> str:
+    start, end = (
+        None if at is None else presentation.moment(at) for at in (price.valid_from, price.valid_to)
+    )
+    if start and end:
+        return f"{start} to {end}"
+    return f"from {start}" if start else f"until {end}" if end else "always"
+
+
+def _at(prices: Iterable[PriceFacts], meter: str, at: datetime) -> Decimal | None:
+    """Return a meter's price at a moment; contract over list."""
     for kind in ("contract", "list"):
         for price in prices:
-            if (price.kind, price.meter) != (kind, meter):
-                continue
-            if price.valid_from is None if at is None else price.holds(at):
+            if (price.kind, price.meter) == (kind, meter) and price.holds(at):
                 return price.amount
     return None
 

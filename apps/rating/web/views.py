@@ -26,8 +26,22 @@ from apps.core.web.parts import Entry
 from apps.core.web.views import PageMixin
 from apps.rating import selectors, services
 from apps.rating.tasks import request_adoption
-from apps.rating.web.forms import ContractPriceForm, EndForm, meter_choices, show_refusal
-from apps.rating.web.lists import COLUMNS, history_chart, kind_of, row_of, unit_price_of
+from apps.rating.web.forms import (
+    CONDITIONS,
+    ContractPriceForm,
+    EndForm,
+    meter_choices,
+    show_refusal,
+)
+from apps.rating.web.lists import (
+    COLUMNS,
+    MODEL_COLUMNS,
+    conditions_of,
+    history_chart,
+    kind_of,
+    row_of,
+    unit_price_of,
+)
 from apps.rating.web.preview import preview_of
 
 PAGE: Final = 50
@@ -50,7 +64,6 @@ class Prices(PageMixin, TemplateView):
             title=_HERE,
             subtitle="What providers list and what you negotiated. A contract price goes over "
             "the list price of the same meter under the same conditions.",
-            crumbs=[Crumb(_HERE)],
             primary=new if self.actor.may(Scope.PRICES_WRITE) else None,
             facts=[
                 Fact("Price book", f"version {version.version}"),
@@ -85,7 +98,7 @@ class Prices(PageMixin, TemplateView):
             key="prices",
             caption="Prices",
             columns=COLUMNS,
-            rows=[row_of(price) for price in page.prices],
+            rows=[row_of(price, now=timezone.now()) for price in page.prices],
             state=state,
             search="Search models and providers",
             filters=_filters(),
@@ -132,7 +145,7 @@ class ModelPrices(PageMixin, TemplateView):
         window = facts.context_window
         return Page(
             title=facts.name,
-            crumbs=[Crumb(_HERE, reverse("rating:prices")), Crumb(facts.name)],
+            crumbs=[Crumb(_HERE, reverse("rating:prices"))],
             status="deprecated" if facts.deprecated else "",
             primary=Action(label="Add a contract price", url=new, icon="plus")
             if self.actor.may(Scope.PRICES_WRITE)
@@ -153,8 +166,8 @@ class ModelPrices(PageMixin, TemplateView):
         shown = DataList(
             key="model-prices",
             caption="Prices of this model, past and future",
-            columns=[column for column in COLUMNS if column.key not in {"model", "provider"}],
-            rows=[row_of(price) for price in prices],
+            columns=MODEL_COLUMNS,
+            rows=[row_of(price, now=now) for price in prices],
             state=ListState.of(self.request),
             empty=Empty(title="No price is known", text="Its usage is unpriced until one is."),
         )
@@ -163,17 +176,13 @@ class ModelPrices(PageMixin, TemplateView):
         return super().get_context_data(
             list=shown,
             chart=history_chart(prices, now=now),
-            contracts=[row_of(price) for price in contracted],
             entries=sorted(entries, key=lambda entry: entry.at, reverse=True),
             **kwargs,
         )
 
     @property
     def _names(self) -> tuple[str, str]:
-        provider, model = self.kwargs["provider"], self.kwargs["model"]
-        if "\x00" in provider + model:
-            raise Missing("The catalogue has no such model.", code="model_unknown")
-        return provider, model
+        return self.kwargs["provider"], self.kwargs["model"]
 
 
 class NewContractPrice(PageMixin, FormView):  # type: ignore[type-arg]
@@ -186,7 +195,7 @@ class NewContractPrice(PageMixin, FormView):  # type: ignore[type-arg]
     def page(self) -> Page:
         return Page(
             title="Add a contract price",
-            crumbs=[Crumb(_HERE, reverse("rating:prices")), Crumb("Add a contract price")],
+            crumbs=[Crumb(_HERE, reverse("rating:prices"))],
         )
 
     def get_initial(self) -> dict[str, Any]:
@@ -198,15 +207,23 @@ class NewContractPrice(PageMixin, FormView):  # type: ignore[type-arg]
         return {**asked, **self._replaced()}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(
-            meters=meter_choices(), cancel_url=reverse("rating:prices"), **kwargs
-        )
+        form = kwargs.get("form") or self.get_form()
+        context = {
+            "form": form,
+            "meters": meter_choices(),
+            "cancel_url": reverse("rating:prices"),
+            "conditions_open": any(form[name].value() for name in CONDITIONS),
+        }
+        return super().get_context_data(**{**kwargs, **context})
 
     def form_valid(self, form: ContractPriceForm) -> HttpResponse:
         try:
             price = services.record_contract_price(
                 draft=form.to_draft(), actor=self.actor, now=timezone.now()
             )
+        except services.PriceOverlaps:
+            form.add_error(None, _OVERLAP)
+            return self.form_invalid(form)
         except Refusal as refusal:
             show_refusal(form, refusal)
             return self.form_invalid(form)
@@ -223,6 +240,12 @@ class NewContractPrice(PageMixin, FormView):  # type: ignore[type-arg]
         same = ("provider", "model", "meter", "amount", "unit_size", "currency")
         terms = {name: getattr(price, name) for name in same}
         return {**terms, **price.conditions._asdict(), "replaces": public_id}
+
+
+_OVERLAP: Final = (
+    "Another contract price holds for the same meter under the same conditions at some of this "
+    "time. Find it under Prices, open it, and choose Replace it."
+)
 
 
 class Preview(PageMixin, View):
@@ -249,11 +272,11 @@ class ContractPricePage(PageMixin, TemplateView):
         return Page(
             title=f"{name}, {meter.lower()}",
             subtitle=price.note,
-            crumbs=[Crumb(_HERE, reverse("rating:prices")), Crumb(name)],
+            crumbs=[Crumb(_HERE, reverse("rating:prices"))],
             status="withdrawn" if price.known_to else kind_of(price),
             facts=[
                 Fact("Price", presentation.unit_price(unit_price_of(price))),
-                Fact("Conditions", price.conditions.in_words() or "none"),
+                Fact("Conditions", conditions_of(price)),
                 Fact("Valid from", presentation.moment(price.valid_from)),
                 Fact("Valid to", presentation.moment(price.valid_to)),
                 Fact("Recorded by", price.created_by),
