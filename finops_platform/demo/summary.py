@@ -9,6 +9,7 @@ from decimal import Decimal
 from apps.allocation import selectors as allocation
 from apps.allocation.domain.rules import Axis
 from apps.chargeback import selectors as chargeback
+from apps.core.domain.access import Actor
 from apps.core.domain.money import EXACT, minor_quantum
 from apps.core.domain.months import Month
 from apps.costs import selectors as costs
@@ -36,12 +37,12 @@ class PeriodSummary:
         return None if self.allocated is None else EXACT.subtract(self.allocated, self.cost)
 
 
-def summarize(*, tenant: TenantFacts, months: Sequence[Month]) -> list[PeriodSummary]:
+def summarize(*, tenant: TenantFacts, months: Sequence[Month], actor: Actor) -> list[PeriodSummary]:
     """Return one summary a month of the tenant whose schema is selected."""
-    return [_summary(tenant, month) for month in months]
+    return [_summary(tenant, month, actor) for month in months]
 
 
-def _summary(tenant: TenantFacts, month: Month) -> PeriodSummary:
+def _summary(tenant: TenantFacts, month: Month, actor: Actor) -> PeriodSummary:
     run = allocation.published_or_none(month)
     cost = costs.cost_base(month=month).effective
     rows = usage.period_rollups(month=month)
@@ -53,7 +54,7 @@ def _summary(tenant: TenantFacts, month: Month) -> PeriodSummary:
         events=sum((row.quantity for row in rows if row.meter == "requests"), Decimal(0)),
         cost=cost,
         allocated=None if run is None else run.totals[Axis.TEAM].effective,
-        documents=len(chargeback.statements(month)),
+        documents=len(chargeback.statements(month=month, actor=actor)),
     )
 
 

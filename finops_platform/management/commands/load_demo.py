@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
@@ -16,7 +17,6 @@ from tqdm import tqdm
 from apps.catalog import selectors as catalog
 from apps.core.command import PlatformCommand
 from apps.core.domain.months import Month
-from apps.ingest import services as ingest
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import State
 from apps.tenants import selectors as tenants
@@ -42,6 +42,7 @@ class Command(PlatformCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logging.getLogger("audit").setLevel(logging.WARNING)  # a line a record hides the bars
         until = _until(options["today"])
         if catalog.last_known_at() is None:
             call_command("sync_prices", stdout=self.stdout)
@@ -62,7 +63,6 @@ class Command(PlatformCommand):
             script=script, months=months, actor=self.actor, access=access, now=timezone.now()
         )
         with schema_context(tenant.schema):
-            ingest.adopt_prices(actor=self.actor, now=timezone.now())
             for month in months:
                 if periods.period(month).state is State.OPEN:
                     self._post(script, tenant, months, month, until)
@@ -106,7 +106,7 @@ class Command(PlatformCommand):
         self.stdout.write("")
         for tenant, months in loaded:
             with schema_context(tenant.schema):
-                for summary in summarize(tenant=tenant, months=months):
+                for summary in summarize(tenant=tenant, months=months, actor=self.actor):
                     self.stdout.write(text_of(summary))
         for tenant, _ in loaded:
             self._report_access(tenant, access)
