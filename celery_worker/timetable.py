@@ -23,6 +23,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour="4", minute="7"),
         "options": {"queue": "connectors", "expires": 12 * 60 * 60},
     },
+    "adopt prices": {
+        "task": "apps.rating.tasks.adopt_everywhere",
+        "schedule": crontab(hour="4", minute="37"),
+        "options": {"queue": "insights", "expires": 12 * 60 * 60},
+    },
     "take up closes whose worker died": {
         "task": "apps.closing.tasks.take_up_stalled_everywhere",
         "schedule": crontab(),

@@ -1,12 +1,14 @@
-"""Asks for a newer price book to be adopted, from this app's doors."""
+"""Asks for newer price books to be adopted: from this app's doors, and once a day everywhere."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
-from celery import signature
+from celery import shared_task, signature
+from celery.canvas import Signature
 from django.db import connection, transaction
+
+from apps.tenants import selectors as tenants
 
 ADOPT_PRICES: Final = "apps.ingest.tasks.adopt_prices"
 """Adopts and re-rates; its app stands above this one, so it is known by name only."""
@@ -19,5 +21,21 @@ def request_adoption() -> None:
     adopts what was left.
     """
     schema: str = connection.schema_name  # type: ignore[attr-defined]
-    task = signature(ADOPT_PRICES, kwargs={"schema": schema}, immutable=True)
-    transaction.on_commit(partial(task.apply_async), robust=True)
+
+    def enqueue() -> None:  # a function, as Django logs it by its qualified name
+        _adoption_of(schema).apply_async()
+
+    transaction.on_commit(enqueue, robust=True)
+
+
+@shared_task
+def adopt_everywhere() -> int:
+    """Enqueue an adoption for every active tenant; returns how many. Nothing new: no change."""
+    schemas = [tenant.schema for tenant in tenants.active()]
+    for schema in schemas:
+        _adoption_of(schema).apply_async()
+    return len(schemas)
+
+
+def _adoption_of(schema: str) -> Signature:
+    return signature(ADOPT_PRICES, kwargs={"schema": schema}, immutable=True)

@@ -8,7 +8,8 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.core.domain.access import Actor
-from apps.rating import selectors as rating
+from apps.periods import services as periods
+from apps.periods.domain.calendar import State
 from apps.rating import services as rating_services
 from apps.usage import services as usage
 
@@ -27,13 +28,15 @@ def adopt_prices(*, actor: Actor, now: datetime) -> Adoption:
     """Adopt what is known about prices and rate every open month that holds usage again.
 
     Waits for ingest that is under way and holds off what comes, so that no batch mixes versions.
-    Nothing new to know: nothing changes.
+    Nothing new to know: nothing changes. Version and periods are locked before anything is
+    audited (rule 9): a freeze holds its period while it waits for the head of the audit chain.
     """
-    before = rating.current_version().version
+    before = rating_services.hold_version()
+    held = periods.hold_open(months=usage.open_months_in_use())
     after = rating_services.adopt_version(actor=actor, now=now)
     if after == before:
         return Adoption(before, after, ())
-    months = usage.open_months_in_use()
+    months = [month for month, state in held.items() if state is State.OPEN]
     return Adoption(
         before,
         after,

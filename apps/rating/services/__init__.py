@@ -10,7 +10,7 @@ from apps.rating.services.contracts import (
     withdraw_contract_price,
 )
 from apps.rating.services.used import price_ids
-from apps.rating.services.versions import PriceBookMoved, adopt_version, check_version
+from apps.rating.services.versions import PriceBookMoved, adopt_version, check_version, hold_version
 
 __all__ = [
     "ContractDraft",
@@ -21,6 +21,7 @@ __all__ = [
     "adopt_version",
     "check_version",
     "end_contract_price",
+    "hold_version",
     "price_ids",
     "record_contract_price",
     "withdraw_contract_price",

@@ -17,7 +17,7 @@ from apps.rating.domain.contracts import ContractDraft
 from apps.rating.models import ContractPrice
 from apps.rating.selectors.book import contract_row, latest_knowledge
 from apps.rating.selectors.peers import canonical_draft, list_peers
-from apps.rating.services.versions import hold_version
+from apps.rating.services.versions import held_version
 
 _TICK = timedelta(microseconds=1)
 
@@ -133,7 +133,7 @@ def _refuse(faults: Sequence[FieldError]) -> None:
 
 def _next_knowledge(now: datetime) -> datetime:
     """Lock the version in force and return a moment after everything that is known already."""
-    version = hold_version()
+    version = held_version()
     _, learned = latest_knowledge()
     return max(
         now, version.contract_known_at + _TICK, (learned or version.contract_known_at) + _TICK

@@ -44,7 +44,7 @@ def adopt_version(*, actor: Actor, now: datetime) -> int:
     changes, and the version in force is returned.
     """
     with transaction.atomic():
-        before = PriceBookVersion.objects.get(pk=_locked("FOR UPDATE"))
+        before = held_version()
         listed, contract = latest_knowledge()
         catalog_known_at = max(before.catalog_known_at, listed or before.catalog_known_at)
         contract_known_at = max(before.contract_known_at, contract or before.contract_known_at)
@@ -75,7 +75,16 @@ def adopt_version(*, actor: Actor, now: datetime) -> int:
     return after.pk
 
 
-def hold_version() -> PriceBookVersion:
+def hold_version() -> int:
+    """Hold off ingest and every other change of prices until the transaction ends.
+
+    For the caller of `adopt_version` that re-rates: audit records come last (rule 9), so that
+    it locks the version, then its periods, and only then adopts.
+    """
+    return _locked("FOR UPDATE")
+
+
+def held_version() -> PriceBookVersion:
     """Lock the version in force against adoption and other changes of contract prices.
 
     Contract prices become known in the order of their moments, one after the other; otherwise a
