@@ -164,8 +164,6 @@ class RulePage(PageMixin, TemplateView):
         code = self.kwargs["code"]
         history = audit.history(subject="allocation_rule", subject_id=code)
         return super().get_context_data(
-            code=code,
-            versions=selectors.versions(code=code),
             described=[
                 (facts, words.scope_in_words(facts.rule), words.split_in_words(facts.rule))
                 for facts in selectors.versions(code=code)
@@ -314,15 +312,15 @@ class RunPage(PageMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         run = selectors.run(self._id)
         receiver = ListState.of(self.request).get("receiver")
-        return super().get_context_data(
-            run=run,
-            axis=self._axis.value,
-            receiver=receiver,
-            receivers=selectors.totals_by_receiver(run=self._id, axis=self._axis),
-            total=run.totals[self._axis],
-            list=self._lines(run, most=_MOST_LINES) if receiver else None,
-            **kwargs,
-        )
+        shown = {
+            "run": run,
+            "axis": self._axis.value,
+            "receiver": receiver,
+            "receivers": selectors.totals_by_receiver(run=self._id, axis=self._axis),
+            "total": run.totals[self._axis],
+            "list": self._lines(run, most=_MOST_LINES) if receiver else None,
+        }
+        return super().get_context_data(**(kwargs | shown))
 
     def _lines(self, run: selectors.RunFacts, *, most: int | None) -> DataList:
         state = ListState.of(self.request)

@@ -151,7 +151,7 @@ class MonthPage(PageMixin, TemplateView):
                 "receivers": parts.receivers_of(published, names),
                 "proofs": parts.proofs_of(published),
             }
-        return super().get_context_data(**shown, **kwargs)
+        return super().get_context_data(**(kwargs | shown))
 
     def _primary(self, period: PeriodFacts, run: CloseRunFacts | None) -> Action | None:
         """Return the one thing to do next, if this person may do it."""
