@@ -9,3 +9,15 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops_platform.settings.embedded")
 
 application = get_wsgi_application()
+
+
+def _load_urls() -> None:
+    """Import every view before the first request, which would wait for it; errors show at start."""
+    from django.conf import settings
+    from django.urls import get_resolver
+
+    for urlconf in (settings.PUBLIC_SCHEMA_URLCONF, settings.ROOT_URLCONF):
+        get_resolver(urlconf).url_patterns  # noqa: B018 (reading it imports them)
+
+
+_load_urls()
