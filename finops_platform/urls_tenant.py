@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.rating.web.urls")),
     path("", include("apps.periods.web.urls")),
     path("", include("apps.directory.web.urls")),
+    path("", include("apps.costs.web.urls")),
     path("api/v1/", include("apps.accounts.api.urls")),
     path("api/v1/", include("apps.audit.api.urls")),
     path("api/v1/", include("apps.allocation.api.urls")),
@@ -31,5 +32,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("apps.periods.api.urls")),
     path("api/v1/", include("apps.directory.api.urls")),
     path("api/v1/", include("apps.costs.api.urls")),
+    path("api/v1/", include("apps.ingest.api.urls")),
     path("admin/", tenant_site.urls),
 ]

@@ -35,6 +35,44 @@ class IngestBatch(models.Model):
         return f"{self.public_id}"
 
 
+class Correction(models.Model):
+    """A void, an amendment or a revert, and why; append-only.
+
+    The rows that it appended carry its id as their batch.
+    """
+
+    class Kind(models.TextChoices):
+        """What was done to the event."""
+
+        VOID = "void"
+        AMEND = "amend"
+        REVERT = "revert"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    source = models.TextField()
+    event_id = models.TextField()
+    key = models.BigIntegerField(help_text="number that the event's rows carry")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    from_revision = models.SmallIntegerField(help_text="revision that was taken back")
+    to_revision = models.SmallIntegerField(null=True, help_text="revision that came instead")
+    reason = models.TextField()
+    made_by = models.CharField(max_length=254)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["void", "amend", "revert"]), name="ingest_correction_kind"
+            ),
+            models.CheckConstraint(condition=Q(reason__gt=""), name="ingest_correction_reason"),
+        ]
+        indexes = [models.Index(fields=["key", "-id"], name="ingest_correction_of_event")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.source}/{self.event_id}"
+
+
 class Import(models.Model):
     """A file of events: where it lies, how far its rows have come, and what was wrong."""
 

@@ -53,7 +53,7 @@ TABLES: Final = (
         reported_currency text COLLATE "C",
         hold uuid,
         booked jsonb,
-        PRIMARY KEY (period, key, revision, sign),
+        PRIMARY KEY (key, revision, sign, period),
         CONSTRAINT usage_event_sign CHECK (sign IN (1, -1)),
         CONSTRAINT usage_event_revision CHECK (revision >= 0),
         CONSTRAINT usage_event_feed CHECK (feed IN ('request', 'bucket')),

@@ -267,6 +267,49 @@ def _rare_parts(draft: Draft, hash_of: Callable[[str], bytes]) -> bytes:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class InverseRow:
+    """The inverse of an event row, yet to be written: a revision of the correction `batch`."""
+
+    of: tuple[Month, int, int, int]
+    """Period, key, revision and sign of the row."""
+
+    revision: int
+    batch: UUID
+    received_at: datetime
+    booked: str | None
+
+
+def copy_inverse(month: Month, inverse: InverseRow) -> None:
+    """Append the inverse of one event row to a month, copied where it lies."""
+    period, key, number, sign = inverse.of
+    same = (
+        "key, source, event_id, original_period, occurred_at, tag_set, sent_sku, feed, "
+        "context_tokens, meters, reasoning_tokens, trace_id, end_user, status, reported_amount, "
+        "reported_currency, hold"
+    )
+    statement = (
+        f"INSERT INTO {table(partition_name('usage_event', month))} "  # noqa: S608
+        f"({same}, revision, sign, batch, received_at, booked) "
+        f"SELECT {same}, %s, -sign, %s, %s, %s::jsonb "
+        f"FROM {table(partition_name('usage_event', period))} "
+        "WHERE key = %s AND revision = %s AND sign = %s"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement,
+            [
+                inverse.revision,
+                inverse.batch,
+                inverse.received_at,
+                inverse.booked,
+                key,
+                number,
+                sign,
+            ],
+        )
+
+
 def _add_cells(month: Month) -> str:
     name = table(partition_name("usage_rollup", month))
     return (

@@ -8,4 +8,4 @@ from apps.core.sql import append_only
 class Migration(migrations.Migration):
     dependencies = [("ingest", "0001_initial")]
 
-    operations = [*append_only("ingest_ingestbatch")]
+    operations = [*append_only("ingest_ingestbatch"), *append_only("ingest_correction")]

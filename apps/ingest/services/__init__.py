@@ -1,6 +1,25 @@
 """What the doors for usage may do."""
 
+from apps.ingest.domain.receipt import BatchRefused, Receipt
 from apps.ingest.services.accept import accept_events
 from apps.ingest.services.adopt import Adoption, adopt_prices
+from apps.ingest.services.correct import (
+    CorrectionFacts,
+    amend_event,
+    revert_correction,
+    void_event,
+)
+from apps.ingest.services.outcomes import accept_outcomes
 
-__all__ = ["Adoption", "accept_events", "adopt_prices"]
+__all__ = [
+    "Adoption",
+    "BatchRefused",
+    "CorrectionFacts",
+    "Receipt",
+    "accept_events",
+    "accept_outcomes",
+    "adopt_prices",
+    "amend_event",
+    "revert_correction",
+    "void_event",
+]

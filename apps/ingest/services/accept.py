@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db import OperationalError, connection, transaction
-
 from apps.core.domain.access import Actor, Scope
-from apps.core.domain.errors import Conflict
-from apps.core.domain.months import Month
 from apps.ingest.domain.receipt import BatchRefused, ItemError, Receipt
 from apps.ingest.models import IngestBatch
 from apps.ingest.services.breath import without_collections
+from apps.ingest.services.locks import again_when_moved, booking_transaction, hold
 from apps.ingest.services.prepare import Prepared, prepare
-from apps.periods import services as periods
-from apps.periods.domain.calendar import Calendar, NoOpenPeriod, State
-from apps.rating import services as rating
+from apps.periods.domain.calendar import Calendar
 from apps.usage import services as usage
 from apps.usage.domain.drafts import Draft, Problem, Rejected
 from apps.usage.domain.placed import Claimed, Placed
 
-_ATTEMPTS: Final = 6
-_RETRYABLE: Final = frozenset({"40P01", "40001"})
 _ERRORS_KEPT: Final = 1_000
-
-
-class PeriodMoved(Conflict):
-    """A month was frozen between reading the calendar and holding it; read it again."""
-
-    default_code = "period_moved"
 
 
 def accept_events(
@@ -65,9 +52,11 @@ def accept_events(
 def _accept(
     drafts: Sequence[Draft | Rejected], actor: Actor, received_at: datetime, *, atomic: bool
 ) -> Receipt:
-    entry = _Entry(actor.label, received_at)
+    entry = _Entry(actor.label, received_at, atomic)
     patiently = False
-    for attempt in range(1, _ATTEMPTS + 1):
+
+    def attempt() -> Receipt:
+        nonlocal patiently
         sheet, calendar = usage.current_sheet()
         prepared = prepare(
             drafts=drafts, actor=actor, sheet=sheet, calendar=calendar, received_at=received_at
@@ -75,75 +64,51 @@ def _accept(
         if atomic and prepared.errors:
             raise BatchRefused(_in_order(prepared.errors))
         try:
-            return _write(
-                prepared,
-                version=sheet.book.version,
-                calendar=calendar,
-                entry=entry,
-                atomic=atomic,
-                patiently=patiently,
-            )
-        except (rating.PriceBookMoved, PeriodMoved):
-            if attempt == _ATTEMPTS:
-                raise
+            return _write(prepared, sheet, calendar, entry, patiently=patiently)
         except usage.KeyTaken:
             patiently = True
-        except OperationalError as error:
-            if attempt == _ATTEMPTS or not _may_retry(error):
-                raise
-    raise AssertionError("the last attempt returns or raises")
+            return _write(prepared, sheet, calendar, entry, patiently=True)
+
+    return again_when_moved(attempt)
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Who came through the door, and when."""
+    """Who came through the door, when, and whether all is wanted or nothing."""
 
     label: str
     received_at: datetime
+    atomic: bool
 
 
-@transaction.atomic
 def _write(
     prepared: Prepared,
-    *,
-    version: int,
+    sheet: usage.RatingSheet,
     calendar: Calendar,
     entry: _Entry,
-    atomic: bool,
+    *,
     patiently: bool,
 ) -> Receipt:
-    rating.check_version(version=version)
-    book_in = _hold(prepared.placed, calendar)
-    if patiently:
-        claimed = usage.claim_patiently(placed=prepared.placed)
-    else:
-        claimed = usage.claim(placed=prepared.placed, known=prepared.known)
-    errors = _in_order([*prepared.errors, *map(_conflict, claimed.conflicts)])
-    if atomic and errors:
-        raise BatchRefused(errors)
-    batch = uuid.uuid4()
-    usage.record(claimed=claimed, book_in=book_in, batch=batch, received_at=entry.received_at)
-    receipt = _receipt(prepared, claimed, batch, errors)
-    _keep(receipt, batch, entry)
+    with booking_transaction(sheet):
+        book_in = hold({item.span.month for item in prepared.placed}, calendar)
+        if patiently:
+            claimed = usage.claim_patiently(placed=prepared.placed)
+        else:
+            claimed = usage.claim(placed=prepared.placed, known=prepared.known)
+        errors = _in_order([*prepared.errors, *map(_conflict, claimed.conflicts)])
+        if entry.atomic and errors:
+            raise BatchRefused(errors)
+        batch = uuid.uuid4()
+        usage.record(
+            claimed=claimed,
+            book_in=book_in,
+            batch=batch,
+            received_at=entry.received_at,
+            keys_stored=patiently,
+        )
+        receipt = _receipt(prepared, claimed, batch, errors)
+        _keep(receipt, batch, entry)
     return receipt
-
-
-def _hold(placed: Iterable[Placed], calendar: Calendar) -> Callable[[Month], Month]:
-    """Hold the months that take the batch, and return which takes the use of which."""
-    booked = {span.month: _booking(calendar, span.month) for span in {p.span for p in placed}}
-    if booked:
-        states = periods.hold_open(months=set(booked.values()))
-        for month, state in states.items():
-            if state is not State.OPEN:
-                raise PeriodMoved(f"{month} is {state.value} now.")
-    return booked.__getitem__
-
-
-def _booking(calendar: Calendar, month: Month) -> Month:
-    for period in calendar.periods:
-        if period.month >= month and period.is_open:
-            return period.month
-    raise NoOpenPeriod("Every month from there on is frozen or closed; open further months.")
 
 
 def _conflict(item: Placed) -> ItemError:
@@ -186,9 +151,3 @@ def _keep(receipt: Receipt, batch: uuid.UUID, entry: _Entry) -> None:
 
 def _in_order(errors: Sequence[ItemError]) -> tuple[ItemError, ...]:
     return tuple(sorted(errors, key=lambda error: error.index))
-
-
-def _may_retry(error: OperationalError) -> bool:
-    cause = error.__cause__
-    state = getattr(cause, "sqlstate", None)
-    return state in _RETRYABLE and not connection.in_atomic_block

@@ -81,10 +81,9 @@ def prepare(
     received_at: datetime,
 ) -> Prepared:
     """Return the batch ready for its transaction; interns what is new in statements of its own."""
-    first = calendar.periods[0]
-    frame = _Frame(first.starts_at, received_at + MOST_AHEAD, first.month, actor.bound_tags)
     prepared = Prepared()
     tag_sets: dict[bytes, TagSetKey] = {}
+    frame = _frame(actor, calendar, received_at)
     checked = _check(drafts, frame, tag_sets, prepared.errors)
     tags = usage.intern_tag_sets(wanted=tag_sets, at=received_at)
     timelines = _timelines({item[4] for item in checked}, sheet, received_at)
@@ -96,6 +95,24 @@ def prepare(
         prepared.placed = _place(checked, tags, spans, ids)
     prepared.known = known
     return prepared
+
+
+def checked_only(
+    *,
+    drafts: Sequence[Draft | Rejected],
+    actor: Actor,
+    calendar: Calendar,
+    received_at: datetime,
+) -> tuple[list[ItemError], list[_Checked]]:
+    """Return what is wrong with a batch and what is in order; interns nothing."""
+    errors: list[ItemError] = []
+    checked = _check(drafts, _frame(actor, calendar, received_at), {}, errors)
+    return errors, checked
+
+
+def _frame(actor: Actor, calendar: Calendar, received_at: datetime) -> _Frame:
+    first = calendar.periods[0]
+    return _Frame(first.starts_at, received_at + MOST_AHEAD, first.month, actor.bound_tags)
 
 
 def _check(

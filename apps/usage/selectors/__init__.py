@@ -1,5 +1,9 @@
 """Questions about usage; answers are frozen values."""
 
+from apps.usage.domain.facts import EventFacts, RatedEvent, RatedMeter
+from apps.usage.domain.summary import Summary
+from apps.usage.selectors.event import EventMissing, event
+from apps.usage.selectors.events import EventFilters, EventPage, events
 from apps.usage.selectors.rollups import (
     RollupRow,
     SkuFacts,
@@ -8,15 +12,26 @@ from apps.usage.selectors.rollups import (
     skus_of,
     tag_sets_of,
 )
+from apps.usage.selectors.summary import summary
 from apps.usage.selectors.unpriced import UnpricedSku, unpriced
 
 __all__ = [
+    "EventFacts",
+    "EventFilters",
+    "EventMissing",
+    "EventPage",
+    "RatedEvent",
+    "RatedMeter",
     "RollupRow",
     "SkuFacts",
+    "Summary",
     "TagSetFacts",
     "UnpricedSku",
+    "event",
+    "events",
     "period_rollups",
     "skus_of",
+    "summary",
     "tag_sets_of",
     "unpriced",
 ]

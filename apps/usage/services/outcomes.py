@@ -16,10 +16,13 @@ from apps.usage.models import Outcome
 
 @dataclass(frozen=True, slots=True)
 class OutcomeDraft:
-    """An outcome and what it refers to: an event, a trace, or an experiment."""
+    """An outcome and what it refers to: an event, a trace, or an experiment.
+
+    Without `occurred_at` it became known when it was received.
+    """
 
     name: str
-    occurred_at: datetime
+    occurred_at: datetime | None = None
     success: bool | None = None
     value: Decimal | None = None
     source: str = ""
@@ -92,6 +95,6 @@ def _row(draft: OutcomeDraft, digest: bytes, received_at: datetime) -> Outcome:
         name=draft.name,
         success=draft.success,
         value=draft.value,
-        occurred_at=draft.occurred_at,
+        occurred_at=draft.occurred_at or received_at,
         received_at=received_at,
     )

@@ -1,0 +1,22 @@
+"""URLs of the API about usage, under /api/v1/.
+
+Ids may hold slashes. A source with slashes (a URI) has to be sent as `?source=&id=`.
+"""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.ingest.api import views
+from apps.ingest.api.events import events
+
+urlpatterns = [
+    path("usage/events", events),
+    path("usage/events/<str:source>/<path:event_id>/void", views.VoidEvent.as_view()),
+    path("usage/events/<str:source>/<path:event_id>/amend", views.AmendEvent.as_view()),
+    path("usage/events/<str:source>/<path:event_id>/revert", views.RevertEvent.as_view()),
+    path("usage/events/<str:source>/<path:event_id>", views.OneEvent.as_view()),
+    path("usage/outcomes", views.Outcomes.as_view()),
+    path("usage/batches/<uuid:batch>", views.OneBatch.as_view()),
+    path("usage/summary", views.Summary.as_view()),
+]

@@ -1,0 +1,87 @@
+"""Questions about what came through the doors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from apps.core.domain.access import Actor
+from apps.core.domain.errors import Missing
+from apps.ingest.models import IngestBatch
+
+
+class BatchMissing(Missing):
+    """There is no such batch, or none that the actor may see."""
+
+    default_code = "batch_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """A stored receipt; at most 1,000 errors are kept of a batch."""
+
+    id: UUID
+    received_at: datetime
+    received_from: str
+    accepted: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+    unpriced: int
+    errors: tuple[dict[str, Any], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the receipt as the API shows it."""
+        return {
+            "accepted": self.accepted,
+            "duplicates": self.duplicates,
+            "conflicts": self.conflicts,
+            "rejected": self.rejected,
+            "unpriced": self.unpriced,
+            "batch": str(self.id),
+            "errors": list(self.errors),
+            "received_at": self.received_at,
+            "received_from": self.received_from,
+        }
+
+
+def batch(*, batch: UUID, actor: Actor) -> BatchFacts:
+    """Return a receipt; those limited to teams or tags see their own only.
+
+    :raises BatchMissing: when there is none.
+    """
+    row = _seen_by(actor).filter(public_id=batch).first()
+    if row is None:
+        raise BatchMissing(f"There is no batch {batch}.")
+    return _facts(row)
+
+
+def batches(*, before: int | None, limit: int, actor: Actor) -> Sequence[tuple[int, BatchFacts]]:
+    """Return receipts with their cursors, the newest first."""
+    rows = _seen_by(actor)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return [(row.pk, _facts(row)) for row in rows.order_by("-id")[:limit]]
+
+
+def _seen_by(actor: Actor) -> Any:
+    rows = IngestBatch.objects.all()
+    limited = actor.teams is not None or actor.bound_tags
+    return rows.filter(received_from=actor.label) if limited else rows
+
+
+def _facts(row: IngestBatch) -> BatchFacts:
+    return BatchFacts(
+        id=row.public_id,
+        received_at=row.received_at,
+        received_from=row.received_from,
+        accepted=row.accepted,
+        duplicates=row.duplicates,
+        conflicts=row.conflicts,
+        rejected=row.rejected,
+        unpriced=row.unpriced,
+        errors=tuple(row.errors),
+    )
