@@ -302,7 +302,12 @@ class EndContractPrice(PageMixin, FormView):  # type: ignore[type-arg]
     scopes = _WRITE
 
     def page(self) -> Page:
-        return Page(title="End a contract price", crumbs=[Crumb(_HERE, reverse("rating:prices"))])
+        price = selectors.contract_price(self.kwargs["price"])
+        return Page(
+            title="End a contract price",
+            subtitle=f"{price.provider} {price.model}, {price.meter}",
+            crumbs=[Crumb(_HERE, reverse("rating:prices"))],
+        )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         here = reverse("rating:contract_price", args=[self.kwargs["price"]])

@@ -1,0 +1,155 @@
+"""A month of one tenant, from directory to sealed statements, in steps that can be interleaved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+
+from apps.accounts import selectors as accounts
+from apps.accounts import services as account_services
+from apps.accounts.domain.keys import KeyKind
+from apps.allocation import services as allocation
+from apps.allocation.domain.payload import read_rule
+from apps.allocation.domain.rules import Axis
+from apps.chargeback import services as chargeback
+from apps.chargeback.domain.facts import Terms
+from apps.closing import selectors as closes
+from apps.closing import services as closing
+from apps.core.domain.access import Role, Scope
+from apps.costs import services as costs
+from apps.costs.domain.accounts import AccountDraft
+from apps.directory import services as directory
+from apps.directory.domain.entries import CostCenterFacts, FeatureFacts, ProductFacts
+from apps.notifications import services as notifications
+from apps.periods import services as periods
+from apps.periods.domain.fx import RateKind
+from apps.tenants import selectors as tenants
+from tests.allocation.base import ACTOR, MONTH, NOW, enter_directory
+from tests.costs.conftest import focus, row
+from tests.ingest.factories import contract, event, send
+
+
+def month(marker: str) -> Iterator[str]:
+    """Live through January 2026 in the current schema, yielding the name of each step done.
+
+    Everything written carries the marker, so that a row in a wrong place can be told.
+    """
+    people = {}
+    for name, role in (("prepares", Role.FINANCE), ("approves", Role.APPROVER)):
+        email = f"{name}@{marker}.example"
+        account_services.invite(
+            actor=ACTOR, email=email, name=marker, role=role, teams=(marker,), now=NOW
+        )
+        people[name] = accounts.actor_of_person(email)
+    yield "people"
+    request = account_services.KeyRequest(
+        KeyKind.SERVICE, marker, frozenset({Scope.USAGE_WRITE, Scope.USAGE_CORRECT})
+    )
+    issued = account_services.issue_key(actor=ACTOR, request=request, now=NOW)
+    key = accounts.actor_for_bearer(token=issued.text, now=NOW)
+    yield "key"
+    _directory(marker)
+    yield "directory"
+    _rates()
+    contract(input_tokens="2.50", cached_input_tokens="1.25", output_tokens="10")
+    yield "prices"
+    for batch in range(3):
+        events = [
+            event(
+                f"{marker}-{batch}-{number}",
+                account=marker,
+                tags={"team": ("ads", "search")[number % 2], "feature": marker},
+                end_user=marker,
+                outcome={"name": "answered", "success": True},
+            )
+            for number in range(20)
+        ]
+        assert send(events, actor=key, received_at=NOW).accepted == 20
+        yield f"events {batch}"
+    costs.declare_account(
+        draft=AccountDraft(code="cloud", name=marker), actor=people["prepares"], now=NOW
+    )
+    bill = focus(row("60.00", tags='{"team": "ads"}', sub_account=marker), row("40.00"))
+    costs.import_focus(file=bill, provider_account="cloud", actor=people["prepares"], now=NOW)
+    yield "bill"
+    rule = {
+        "code": "shared",
+        "name": marker,
+        "method": "even",
+        "scope": {"service": "SageMaker"},
+        "receivers": ["ads", "search"],
+        "first_month": str(MONTH),
+    }
+    allocation.save_rule(rule=read_rule(rule, first_month=MONTH), actor=ACTOR, now=NOW)
+    yield "rule"
+    allocation.set_driver_values(
+        code="headcount",
+        axis=Axis.TEAM,
+        month=MONTH,
+        values={"ads": Decimal(3), "search": Decimal(5)},
+        actor=ACTOR,
+        now=NOW,
+    )
+    yield "driver"
+    terms = Terms(
+        dispute_contact=f"finance@{marker}.example",
+        dispute_days=30,
+        recovery_account="4711",
+        recovery_name=marker,
+    )
+    chargeback.set_terms(terms=terms, actor=ACTOR, now=NOW)
+    notice = notifications.Message(key=f"notice-{marker}", subject=marker, text=marker)
+    notifications.post(message=notice, recipients=[f"cfo@{marker}.example"], now=NOW)
+    yield "terms and notice"
+    run = closing.start_close(month=MONTH, actor=people["prepares"], now=NOW)
+    yield "close"
+    yield from _advanced(run.id)
+    closing.approve(run=run.id, approver=people["approves"], comment=marker, now=NOW)
+    yield "approval"
+    yield from _advanced(run.id)
+    assert closes.close_run(run.id).state is closes.RunState.FINISHED
+    closing.request_reopen(month=MONTH, reason=marker, actor=people["prepares"], now=NOW)
+    yield "request to reopen"
+
+
+def _advanced(run: object) -> Iterator[str]:
+    while True:
+        done = closing.advance(run=run, now=NOW)
+        yield "step of the close"
+        for document in done.documents:
+            closing.render_document(run=run, document=document, now=NOW)
+            yield "document"
+        if done.next is not closing.Next.AGAIN:
+            return
+
+
+def _directory(marker: str) -> None:
+    enter_directory()
+    directory.ensure_entries(
+        actor=ACTOR,
+        now=NOW,
+        cost_centers=[CostCenterFacts(code="cc-lab", name=marker, parent="cc-platform")],
+        products=[ProductFacts(code="assistant", name=marker)],
+        features=[FeatureFacts(code=marker, name=marker, product="assistant")],
+    )
+    directory.map_tag_value(
+        tag="project", value=marker, dimension="team", target="ads", actor=ACTOR, now=NOW
+    )
+
+
+def _rates() -> None:
+    currency = tenants.current().currency
+    other = "EUR" if currency == "USD" else "USD"
+    for kind in RateKind:
+        periods.set_rate(
+            month=MONTH,
+            base=other,
+            quote=currency,
+            rate=Decimal("0.9"),
+            kind=kind,
+            source="tests",
+            rate_on=date(2026, 1, 31),
+            actor=ACTOR,
+            now=NOW,
+        )
