@@ -50,14 +50,29 @@ def test_direct_only_leaves_senders_out() -> None:
 
 def test_hops_explain_the_reciprocal_share() -> None:
     result = two_senders()
-    basis = next(b for b in result.bases if b.receiver == "P1" and b.kind == "shared")
-    steps = {(hop.sender, hop.receiver): hop.share for hop in basis.hops}
-    assert steps == {
-        ("S1", "S2"): Decimal("0.2"),
-        ("S1", "P1"): Decimal("0.5"),
-        ("S2", "S1"): Decimal("0.1"),
-        ("S2", "P1"): Decimal("0.3"),
-    }
+    first, second = [b for b in result.bases if b.receiver == "P1" and b.kind == "shared"][:2]
+    circle = {("S1", "S2"): Decimal("0.2"), ("S2", "S1"): Decimal("0.1")}
+    by_s1 = {(hop.sender, hop.receiver): hop.share for hop in first.hops}
+    by_s2 = {(hop.sender, hop.receiver): hop.share for hop in second.hops}
+    assert (first.rule, second.rule) == ("s1", "s2")
+    assert by_s1 == {**circle, ("S1", "P1"): Decimal("0.5")}
+    assert by_s2 == {**circle, ("S2", "P1"): Decimal("0.3")}
+
+
+def test_each_way_into_a_receiver_can_be_recomputed() -> None:
+    """A pool's total times own driver over all drivers is the line, pool by pool."""
+    result = two_senders()
+    pools = {"s1": Fraction(0), "s2": Fraction(0)}
+    reached: dict[tuple[str, str], Fraction] = {}
+    for place, units in result.exact_shares():
+        basis = result.bases[place]
+        pools[basis.rule] += units
+        key = (basis.rule, basis.receiver)
+        reached[key] = reached.get(key, Fraction(0)) + units
+    for (rule, receiver), units in reached.items():
+        parts = {**{k: Fraction(v) for k, v in (S1_PARTS if rule == "s1" else S2_PARTS).items()}}
+        final = sum(part for code, part in parts.items() if code.startswith("P"))
+        assert units == pools[rule] * parts[receiver] / final
 
 
 def test_a_circle_that_leaks_nothing_is_refused_by_name() -> None:
@@ -274,7 +289,9 @@ def test_the_digest_repeats_and_conservation_is_checked() -> None:
     digests = set()
     for _ in range(3):
         sealer = Sealer(two_senders())
-        assert len(list(sealer.lines())) == sealer.count == 4
+        assert (
+            len(list(sealer.lines())) == sealer.count == 8
+        )  # two sources, two receivers, two ways
         sealer.check()
         digests.add(sealer.digest())
     assert len(digests) == 1

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import accumulate, pairwise
 from math import lcm
 from typing import Final, NamedTuple
 
@@ -68,11 +69,29 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """The way of one kind of source: bases by place, with integer weights over `whole`."""
+    """The way of one kind of source: bases by place, with integer weights over `whole`.
+
+    `groups` are the sizes of the runs of bases that one receiver has, one a last rule; empty when
+    every receiver has one.
+    """
 
     bases: tuple[int, ...]
     weights: tuple[int, ...]
     whole: int
+    groups: tuple[int, ...] = ()
+
+    def parts(self, units: int) -> list[int]:
+        """Split units over the bases: over receivers first, then over a receiver's rules."""
+        if not self.groups:
+            return split_units(units, self.weights, self.whole)
+        bounds = list(accumulate(self.groups, initial=0))
+        runs = [self.weights[start:end] for start, end in pairwise(bounds)]
+        shares = split_units(units, [sum(run) for run in runs], self.whole)
+        return [
+            part
+            for share, run in zip(shares, runs, strict=True)
+            for part in split_units(share, run, sum(run))
+        ]
 
 
 class AxisAllocation:
@@ -137,14 +156,16 @@ class AxisAllocation:
         return tuple(index for index, rule in enumerate(self._moving) if rule.scope.fits(facts))
 
     def _split(self, route: Route) -> _Split:
-        receivers = sorted(code for code, share in route.shares.items() if share)
-        whole = lcm(*(route.shares[code].denominator for code in receivers))
+        ways = [(code, route.rules_into(code)) for code in route.receivers]
+        arrivals = [(code, rule) for code, rules in ways for rule in rules]
+        whole = lcm(*(route.arrivals[arrival].denominator for arrival in arrivals))
         places = []
-        for code in receivers:
-            self.bases.append(_basis(route, code))
+        for code, rule in arrivals:
+            self.bases.append(_basis(route, code, rule))
             places.append(len(self.bases) - 1)
-        weights = (route.shares[code] * whole for code in receivers)
-        return _Split(tuple(places), tuple(int(weight) for weight in weights), whole)
+        weights = tuple(int(route.arrivals[arrival] * whole) for arrival in arrivals)
+        groups = tuple(len(rules) for _, rules in ways)
+        return _Split(tuple(places), weights, whole, groups if max(groups) > 1 else ())
 
     def exact_shares(self) -> Iterator[tuple[int, Fraction]]:
         """Yield (basis, exact effective units) of every source before any rounding."""
@@ -187,12 +208,8 @@ class AxisAllocation:
 
 
 def _divide(index: int, source: Source, split: _Split) -> list[Line]:
-    effective = split_units(source.effective, split.weights, split.whole)
-    billed = (
-        effective
-        if source.billed == source.effective
-        else split_units(source.billed, split.weights, split.whole)
-    )
+    effective = split.parts(source.effective)
+    billed = effective if source.billed == source.effective else split.parts(source.billed)
     return [
         Line(index, basis, billed[place], effective[place])
         for place, basis in enumerate(split.bases)
@@ -200,51 +217,45 @@ def _divide(index: int, source: Source, split: _Split) -> list[Line]:
     ]
 
 
-def _basis(route: Route, receiver: str) -> Basis:
-    """Return the explanation of a receiver's share; the last step with most weight is named."""
-    share = route.shares[receiver]
-    if not route.hops:
+def _basis(route: Route, receiver: str, rule: str) -> Basis:
+    """Return why a share reaches a receiver by a last rule; the step with most weight is named."""
+    share = route.arrivals[receiver, rule]
+    last = route.hops_into(receiver, rule)
+    if not last:
         kind = UNALLOCATED_KIND if receiver == UNALLOCATED else DIRECT_KIND
         return Basis(receiver=receiver, kind=kind, share=share)
-    last = max(route.hops_into(receiver), key=lambda hop: (hop.share, hop.rule, hop.sender))
+    hops = _leading_to(route.hops, last)
+    named = max(last, key=lambda hop: (hop.share, hop.sender))
     return Basis(
         receiver=receiver,
-        kind=_kind(route, receiver),
+        kind=_kind(receiver, hops),
         share=share,
-        rule=last.rule,
-        method=last.method,
-        driver=last.driver,
-        measure=last.measure,
-        driver_value=last.value,
-        driver_total=last.total,
-        hops=_relevant(route.hops, receiver),
+        rule=rule,
+        method=named.method,
+        driver=named.driver,
+        measure=named.measure,
+        driver_value=named.value,
+        driver_total=named.total,
+        hops=hops,
     )
 
 
-def _kind(route: Route, receiver: str) -> str:
+def _kind(receiver: str, hops: tuple[Hop, ...]) -> str:
     if receiver == UNALLOCATED:
         return UNALLOCATED_KIND
-    assigned = all(hop.method == Method.DIRECT for hop in route.hops)
+    assigned = all(hop.method == Method.DIRECT for hop in hops)
     return DIRECT_KIND if assigned else SHARED_KIND
 
 
-def _relevant(hops: tuple[Hop, ...], receiver: str) -> tuple[Hop, ...]:
-    """Return the steps from which the receiver can be reached."""
-    wanted = {receiver}
+def _leading_to(hops: tuple[Hop, ...], last: tuple[Hop, ...]) -> tuple[Hop, ...]:
+    """Return the last steps and all steps before them that lead to their senders."""
+    wanted = {hop.sender for hop in last}
     grew = True
     while grew:
         senders = {hop.sender for hop in hops if hop.receiver in wanted}
         grew = not senders <= wanted
         wanted |= senders
-    return tuple(
-        hop
-        for hop in hops
-        if hop.receiver == receiver or (hop.receiver in wanted and _passes_on(hops, hop.receiver))
-    )
-
-
-def _passes_on(hops: tuple[Hop, ...], code: str) -> bool:
-    return any(hop.sender == code for hop in hops)
+    return tuple(hop for hop in hops if hop in last or hop.receiver in wanted)
 
 
 class _Markups:

@@ -24,16 +24,16 @@ def trapped(edges: Mapping[str, Iterable[str]]) -> list[str]:
     return sorted(set(edges) - leaking)
 
 
-def absorbed(flow: Flow, kept: Mapping[str, Fraction]) -> dict[str, dict[str, Fraction]]:
+def absorbed(flow: Flow) -> dict[str, dict[str, Fraction]]:
     """Return by sender the exact part of its cost that ends at each final receiver.
 
     Solves (I - Q) X = R over rationals, Q being the flow among senders and R the flow to final
-    receivers; `kept` is what a sender keeps for itself, for good. The caller has made sure that
-    nothing is trapped, so the system has exactly one solution.
+    receivers, those that are no senders. The caller has made sure that nothing is trapped, so the
+    system has exactly one solution.
     """
     senders = sorted(flow)
     place = {sender: index for index, sender in enumerate(senders)}
-    finals = _finals(flow, kept)
+    finals = sorted({code for parts in flow.values() for code in parts if code not in flow})
     column = {receiver: index for index, receiver in enumerate(finals)}
     rows: list[list[Fraction]] = []
     for sender in senders:
@@ -44,8 +44,6 @@ def absorbed(flow: Flow, kept: Mapping[str, Fraction]) -> dict[str, dict[str, Fr
                 row[place[receiver]] -= part
             else:
                 row[len(senders) + column[receiver]] += part
-        if kept.get(sender):
-            row[len(senders) + column[sender]] += kept[sender]
         rows.append(row)
     _eliminate(rows)
     width = len(senders)
@@ -57,11 +55,6 @@ def absorbed(flow: Flow, kept: Mapping[str, Fraction]) -> dict[str, dict[str, Fr
         }
         for sender in senders
     }
-
-
-def _finals(flow: Flow, kept: Mapping[str, Fraction]) -> list[str]:
-    reached = {receiver for parts in flow.values() for receiver in parts if receiver not in flow}
-    return sorted(reached | {sender for sender, part in kept.items() if part})
 
 
 def _eliminate(rows: list[list[Fraction]]) -> None:

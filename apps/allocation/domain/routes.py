@@ -24,6 +24,10 @@ class TrappedCost(Unprocessable):
     default_code = "allocation_cycle"
 
 
+Arrival = tuple[str, str]
+"""A receiver and the last rule by which a share reached it."""
+
+
 class Hop(NamedTuple):
     """One step on the way: who passed on to whom, by which rule, measured how."""
 
@@ -42,23 +46,35 @@ class Hop(NamedTuple):
 class Route:
     """The final receivers of one kind of source and the steps that led there.
 
-    `shares` sum to one. Hops explain; they are never summed (rule 15).
+    `arrivals` are the shares by (receiver, last rule), the rule empty for what nothing moved;
+    they sum to one. Hops explain; they are never summed (rule 15).
     """
 
     start: str
-    shares: Mapping[str, Fraction]
+    arrivals: Mapping[Arrival, Fraction]
     hops: tuple[Hop, ...]
 
-    def hops_into(self, receiver: str) -> tuple[Hop, ...]:
-        """Return the last steps of the receiver's share."""
-        return tuple(hop for hop in self.hops if hop.receiver == receiver)
+    @property
+    def receivers(self) -> list[str]:
+        """Return who bears something, sorted."""
+        return sorted({receiver for (receiver, _), share in self.arrivals.items() if share})
+
+    def rules_into(self, receiver: str) -> list[str]:
+        """Return the last rules by which something reaches a receiver, sorted."""
+        return sorted(
+            rule for (code, rule), share in self.arrivals.items() if code == receiver and share
+        )
+
+    def hops_into(self, receiver: str, rule: str) -> tuple[Hop, ...]:
+        """Return the last steps of what reaches the receiver by that rule."""
+        return tuple(hop for hop in self.hops if (hop.receiver, hop.rule) == (receiver, rule))
 
 
 @dataclass(slots=True)
 class _Walk:
     """The state of one route while it is followed."""
 
-    holdings: dict[str, Fraction]
+    holdings: dict[Arrival, Fraction]
     moved: bool = False
     closed: set[str] = field(default_factory=set)
     hops: list[Hop] = field(default_factory=list)
@@ -78,7 +94,7 @@ class Router:
         :raises TrappedCost: when rules of one level form a circle that leaks nothing.
         """
         rules = [self._rules[index] for index in fitting]
-        walk = _Walk({start: Fraction(1)})
+        walk = _Walk({(start, ""): Fraction(1)})
         senders = frozenset().union(*(rule.senders() for rule in rules))
         for _, level in groupby(rules, key=lambda rule: rule.level):
             self._run_level(walk, list(level), senders)
@@ -86,12 +102,12 @@ class Router:
 
     def _run_level(self, walk: _Walk, level: list[Rule], senders: frozenset[str]) -> None:
         step = _Level(level, self._weights, frozenset(walk.closed), senders)
-        reached: dict[str, Fraction] = {}
-        for holder, share in walk.holdings.items():
+        reached: dict[Arrival, Fraction] = {}
+        for (holder, by), share in walk.holdings.items():
             rule = step.picks(holder, moved=walk.moved)
-            parts = {holder: Fraction(1)} if rule is None else step.passes_on(holder, rule)
-            for receiver, part in parts.items():
-                reached[receiver] = reached.get(receiver, Fraction(0)) + share * part
+            parts = {(holder, by): Fraction(1)} if rule is None else step.passes_on(holder, rule)
+            for arrival, part in parts.items():
+                reached[arrival] = reached.get(arrival, Fraction(0)) + share * part
         walk.moved = walk.moved or bool(step.hops)
         walk.holdings = reached
         walk.closed |= step.owners.keys() - {UNALLOCATED}
@@ -126,49 +142,52 @@ class _Level:
                 return rule
         return None
 
-    def passes_on(self, holder: str, rule: Rule) -> dict[str, Fraction]:
+    def passes_on(self, holder: str, rule: Rule) -> dict[Arrival, Fraction]:
         """Return where the holder's cost ends within the level, as parts of one."""
         if holder in rule.scope.owners:
             return self._solved(holder)
-        ends: dict[str, Fraction] = {}
+        ends: dict[Arrival, Fraction] = {}
         for receiver, part in self._hop(holder, rule).items():
-            onward = self._solved(receiver) if self._feeds(receiver) else {receiver: Fraction(1)}
-            for final, share in onward.items():
-                ends[final] = ends.get(final, Fraction(0)) + part * share
+            here = {(receiver, rule.code): Fraction(1)}
+            onward = self._solved(receiver) if self._feeds(receiver) else here
+            for arrival, share in onward.items():
+                ends[arrival] = ends.get(arrival, Fraction(0)) + part * share
         return ends
 
     def _feeds(self, receiver: str) -> bool:
         return receiver in self.owners and receiver != UNALLOCATED
 
-    def _solved(self, sender: str) -> dict[str, Fraction]:
+    def _solved(self, sender: str) -> dict[Arrival, Fraction]:
         """Return where a sender's cost ends, solving together all senders it can reach."""
         flow: dict[str, dict[str, Fraction]] = {}
-        kept: dict[str, Fraction] = {}
         waiting = [sender]
         while waiting:
             current = waiting.pop()
-            parts = dict(self._hop(current, self.owners[current]))
-            if current == UNALLOCATED:
-                current = _UNOWNED
-            kept[current] = parts.pop(current, Fraction(0))
-            flow[current] = parts
+            parts = self._onward(current)
+            flow[_UNOWNED if current == UNALLOCATED else current] = parts
             waiting += [code for code in parts if self._feeds(code) and code not in flow]
-        return self._absorbed(flow, kept)[_UNOWNED if sender == UNALLOCATED else sender]
+        ends = self._absorbed(flow)[_UNOWNED if sender == UNALLOCATED else sender]
+        return {_arrival(label): share for label, share in ends.items()}
 
-    def _absorbed(
-        self, flow: dict[str, dict[str, Fraction]], kept: dict[str, Fraction]
-    ) -> dict[str, dict[str, Fraction]]:
-        exits = {
-            sender: [*parts, *([""] if kept[sender] else [])] for sender, parts in flow.items()
+    def _onward(self, sender: str) -> dict[str, Fraction]:
+        """Return a sender's flow: to other senders by code, for good by a label with its rule."""
+        rule = self.owners[sender]
+        return {
+            receiver
+            if receiver != sender and self._feeds(receiver)
+            else _label(receiver, rule.code): part
+            for receiver, part in self._hop(sender, rule).items()
         }
-        circle = trapped(exits)
+
+    def _absorbed(self, flow: dict[str, dict[str, Fraction]]) -> dict[str, dict[str, Fraction]]:
+        circle = trapped(flow)
         if circle:
             raise TrappedCost(
                 f"The rules pass cost around between {', '.join(circle)} and nothing leaves the "
                 "circle. Give one of them a receiver outside it, or put the rules on different "
                 "levels."
             )
-        return absorbed(flow, kept)
+        return absorbed(flow)
 
     def _hop(self, holder: str, rule: Rule) -> dict[str, Fraction]:
         """Return the first receivers of a holder's cost, and note the step for the explanation."""
@@ -189,6 +208,15 @@ class _Level:
                 share=share,
             )
         return shares
+
+
+def _label(receiver: str, rule: str) -> str:
+    return f"{receiver}\0{rule}"
+
+
+def _arrival(label: str) -> Arrival:
+    receiver, rule = label.split("\0")
+    return receiver, rule
 
 
 def _why(weights: Weights) -> str:

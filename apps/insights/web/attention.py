@@ -42,8 +42,9 @@ def _money(overview: Overview) -> list[Attention]:
     if overview.unowned:
         found.append(
             Attention(
-                title="Cost without an owner",
-                text="No team answers for it; it lands on the unallocated statement.",
+                title="Cost without a team",
+                text="Shared bills and untagged use. What no allocation rule covers lands on the "
+                "unallocated statement.",
                 url="/settings/attribution/",
                 action="Map it",
                 amount=overview.unowned,

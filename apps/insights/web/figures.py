@@ -44,12 +44,13 @@ def kpis(overview: Overview) -> list[Kpi]:
         _share_card("Largest team", largest, overview, before),
         _share_card("Dearest model", dearest, overview, before),
         Kpi(
-            label="Without an owner",
+            label="Without a team",
             value=overview.unowned,
             currency=overview.currency,
             good="down",
             url="/settings/attribution/",
-            help="Cost that no team answers for. Map it once and the month follows.",
+            help="Shared bills and untagged use. Allocation rules spread what they cover; what is "
+            "left lands on the unallocated statement.",
             note=_of_spend(overview.unowned_share),
         ),
     ]
