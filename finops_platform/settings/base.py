@@ -31,6 +31,7 @@ TENANT_LIMIT_SET_CALLS = True  # one SET search_path per change of tenant instea
 
 SHARED_APPS = [
     "finops_platform",  # first: its create_tenant stands before the one of django-tenants
+    "unfold",  # before django_tenants, whose admin templates need a tenant on every host
     "django_tenants",
     "apps.core",
     "apps.tenants",
@@ -42,7 +43,6 @@ SHARED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "unfold",
     "django.contrib.admin",
     "django_celery_beat",
     "rest_framework",
