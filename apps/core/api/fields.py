@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.domain.canonical import plain_decimal
@@ -41,19 +43,22 @@ class ExactDecimal(serializers.DecimalField):
         return plain_decimal(value)
 
 
-class MonthField(serializers.CharField):
+@extend_schema_field({"type": "string", "pattern": r"^\d{4}-\d{2}$", "example": "2026-10"})
+class MonthField(serializers.Field[Month, str, str, Any]):
     """An accounting month, written 2026-10."""
 
-    def __init__(self, **options: Any) -> None:
-        options.setdefault("max_length", 7)
-        options.setdefault("help_text", "a month, as 2026-10")
-        super().__init__(**options)
-
-    def to_internal_value(self, data: Any) -> Any:
+    def to_internal_value(self, data: Any) -> Month:
         try:
-            return Month.parse(super().to_internal_value(data))
+            return Month.parse(data if isinstance(data, str) else "")
         except Invalid as refused:
             raise serializers.ValidationError(refused.message, code="month") from refused
 
-    def to_representation(self, value: Any) -> str:
+    def to_representation(self, value: Month) -> str:
         return str(value)
+
+
+class UtcMoment(serializers.DateTimeField):
+    """A moment, always shown in UTC as 2026-10-01T04:00:00Z."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(default_timezone=UTC, **options)

@@ -54,8 +54,8 @@ _BUDGETS: Final = (
     Place(label="Guardrails", path="/guardrails/", scope=Scope.BUDGETS_READ),
 )
 _MONTH: Final = (
-    Place(label="Periods", path="/periods/", scope=Scope.COSTS_READ),
-    Place(label="Allocation", path="/allocation/", scope=Scope.BILLING_READ),
+    Place(label="Periods", path="/month/", scope=Scope.COSTS_READ),
+    Place(label="Allocation", path="/month/rules/", scope=Scope.BILLING_READ),
     Place(label="Statements", path="/statements/", scope=Scope.COSTS_READ),
     Place(label="Journals", path="/journals/", scope=Scope.BILLING_READ),
     Place(label="Exports", path="/exports/", scope=Scope.BILLING_READ),
@@ -68,13 +68,14 @@ _CUSTOMERS: Final = (
 )
 _SOURCES: Final = (
     Place(label="Connectors", path="/sources/", scope=Scope.BILLING_READ),
-    Place(label="Bills", path="/bills/", scope=Scope.BILLING_READ),
+    Place(label="Bills", path="/sources/bills/", scope=Scope.BILLING_READ),
     Place(label="Reconciliation", path="/reconciliation/", scope=Scope.BILLING_READ),
     Place(label="Shadow AI", path="/shadow-ai/", scope=Scope.BILLING_READ),
 )
 _SETTINGS: Final = (
-    Place(label="Organization", path="/settings/", scope=Scope.ADMIN),
+    Place(label="Organization", path="/settings/organization/", scope=Scope.COSTS_READ),
     Place(label="Tags and attribution", path="/settings/attribution/", scope=Scope.DIRECTORY_WRITE),
+    Place(label="Exchange rates", path="/settings/fx/", scope=Scope.COSTS_READ),
     Place(label="People and access", path="/settings/people/", scope=Scope.ADMIN),
     Place(label="API keys", path="/settings/api-keys/"),
     Place(label="Notifications", path="/settings/notifications/"),
@@ -100,7 +101,7 @@ TENANT: Final[Sequence[tuple[str, Sequence[Place]]]] = (
     (
         "Finance",
         (
-            Place(label="Month", path="/periods/", icon="calendar-month", children=_MONTH),
+            Place(label="Month", path="/month/", icon="calendar-month", children=_MONTH),
             Place(label="Customers", path="/customers/", icon="users", children=_CUSTOMERS),
             Place(label="Sources", path="/sources/", icon="plug", children=_SOURCES),
             Place(label="Prices", path="/prices/", icon="tag", scope=Scope.COSTS_READ),

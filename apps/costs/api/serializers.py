@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from apps.core.api.fields import KnownFields, MonthField
+from apps.core.api.fields import KnownFields, MonthField, UtcMoment
 from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.money import published
 from apps.costs.domain.accounts import AccountDraft, Feed, Truth
@@ -218,7 +218,7 @@ class BillOutput(serializers.Serializer[BillFacts]):
     totals = serializers.SerializerMethodField()
     file_name = serializers.CharField()
     source_sha256 = serializers.CharField()
-    imported_at = serializers.DateTimeField()
+    imported_at = UtcMoment()
     imported_by = serializers.CharField()
 
     def get_totals(self, bill: BillFacts) -> list[dict[str, str]]:

@@ -57,7 +57,7 @@ def add_rule(*, rule: Rule, actor: Actor, now: datetime) -> Rule:
     :raises RuleExists: when the name is taken.
     """
     actor.require(Scope.DIRECTORY_WRITE)
-    _check(rule)
+    check_rule(rule=rule)
     if AttributionRule.objects.filter(name=rule.name).exists():
         message = f"There is a rule named {rule.name}."
         raise RuleExists(message, errors=(FieldError("name", "exists", message),))
@@ -77,7 +77,7 @@ def revise_rule(*, rule: Rule, actor: Actor, now: datetime) -> Rule:
     :raises RuleMissing: when no rule of the name is in force.
     """
     actor.require(Scope.DIRECTORY_WRITE)
-    _check(rule)
+    check_rule(rule=rule)
     row, current = _in_force(rule.name)
     for version in current:
         _end(version, row=row, on=rule.valid_from, actor=actor, now=now)
@@ -106,6 +106,22 @@ def retire_rule(*, name: str, on: date | None, actor: Actor, now: datetime) -> N
     )
 
 
+def check_rule(*, rule: Rule) -> None:
+    """Pass when a rule could be put in force under some name; up to one query a setting.
+
+    :raises RuleRefused: when a part cannot be right or a fixed code is not registered.
+    """
+    errors = [*refusals_of_rule(rule)]
+    for setting in rule.sets:
+        register = _REGISTERS.get(setting.dimension)
+        if register and setting.value and not register.objects.filter(code=setting.value).exists():
+            path = f"sets.{setting.dimension}"
+            message = f"There is no {setting.dimension.replace('_', ' ')} {setting.value}."
+            errors.append(FieldError(path, "unknown", message))
+    if errors:
+        raise RuleRefused(errors[0].message, errors=tuple(errors))
+
+
 def map_tag_value(
     *, tag: str, value: str, dimension: str, target: str, actor: Actor, now: datetime
 ) -> Rule:
@@ -128,23 +144,11 @@ def map_tag_value(
 @transaction.atomic
 def _revive(rule: Rule, *, actor: Actor, now: datetime) -> Rule:
     actor.require(Scope.DIRECTORY_WRITE)
-    _check(rule)
+    check_rule(rule=rule)
     row = AttributionRule.objects.select_for_update().get(name=rule.name)
     written = _write(row, replace(rule, version=_next_version(row)), actor, now)
     _record(actor, "changed", written, now)
     return written
-
-
-def _check(rule: Rule) -> None:
-    errors = [*refusals_of_rule(rule)]
-    for setting in rule.sets:
-        register = _REGISTERS.get(setting.dimension)
-        if register and setting.value and not register.objects.filter(code=setting.value).exists():
-            path = f"sets.{setting.dimension}"
-            message = f"There is no {setting.dimension.replace('_', ' ')} {setting.value}."
-            errors.append(FieldError(path, "unknown", message))
-    if errors:
-        raise RuleRefused(errors[0].message, errors=tuple(errors))
 
 
 def _in_force(name: str) -> tuple[AttributionRule, list[RuleVersion]]:
@@ -211,6 +215,7 @@ __all__ = [
     "RuleMissing",
     "RuleRefused",
     "add_rule",
+    "check_rule",
     "map_tag_value",
     "retire_rule",
     "revise_rule",

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.api.fields import ExactDecimal, KnownFields, MonthField
+from apps.core.api.fields import ExactDecimal, KnownFields, MonthField, UtcMoment
 from apps.periods.domain.calendar import PeriodFacts, State
 from apps.periods.domain.fx import FxRateFacts, RateKind
 
@@ -16,11 +16,11 @@ class PeriodOutput(serializers.Serializer[PeriodFacts]):
 
     period = MonthField(source="month")
     state = serializers.ChoiceField(choices=[state.value for state in State])
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField()
+    starts_at = UtcMoment()
+    ends_at = UtcMoment()
     price_book_version = serializers.IntegerField(allow_null=True)
-    frozen_at = serializers.DateTimeField(allow_null=True)
-    closed_at = serializers.DateTimeField(allow_null=True)
+    frozen_at = UtcMoment(allow_null=True)
+    closed_at = UtcMoment(allow_null=True)
     closed_by = serializers.CharField()
     approved_by = serializers.CharField()
 

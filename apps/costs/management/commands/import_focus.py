@@ -73,7 +73,8 @@ class Command(PlatformCommand):
         for currency, sums in sorted(report.totals.items()):
             self.stdout.write(
                 f"{report.rows} rows, {report.rejected} left out, billed {currency} "
-                f"{plain_decimal(sums.billed)}, effective {plain_decimal(sums.effective)}"
+                f"{plain_decimal(sums.billed)}, effective {currency} "
+                f"{plain_decimal(sums.effective)}"
             )
         if report.already_imported:
             self.stdout.write("The same file had been imported before; nothing was changed.")
