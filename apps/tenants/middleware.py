@@ -7,6 +7,7 @@ from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
 from django.template.loader import render_to_string
 
 from apps.core.api.errors import refusal_response
@@ -32,7 +33,7 @@ class TenantMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         enter_public()
         request.tenant = None  # type: ignore[attr-defined]
-        host = request.get_host().rsplit(":", 1)[0].lower()
+        host, _port = split_domain_port(request.get_host())
         if host in operator_hosts() or request.path.startswith(ANY_HOST):
             request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
             return self.get_response(request)
