@@ -18,6 +18,8 @@ from apps.closing.domain.checklist import (
     check_rates,
     check_unpriced,
     check_variance,
+    dearest_prices,
+    merged_use,
     require_unblocked,
 )
 from apps.closing.domain.proof import Link, Proof
@@ -131,3 +133,18 @@ def test_a_proof_holds_only_without_any_difference() -> None:
     assert not Proof(month, "USD", (link,), faults=("a rollup differs",)).holds
     off = Link("lines", Decimal(10), Decimal("9.999999999999"), "USD")
     assert not Proof(month, "USD", (link, off)).holds
+
+
+def test_the_worst_case_takes_the_dearest_price_of_each_meter() -> None:
+    lines = [
+        ("input_tokens", Decimal(1000), Decimal("0.0025")),
+        ("input_tokens", Decimal(1000), Decimal("0.0100")),
+        ("requests", Decimal(7), Decimal(0)),
+        ("output_tokens", Decimal(0), Decimal(0)),
+    ]
+    assert dearest_prices(lines) == {"input_tokens": Decimal("0.00001")}
+    known = UnpricedUse("new", 3, Decimal("0.5"))
+    assert merged_use([known, UnpricedUse("new", 3, Decimal("0.25"))]) == UnpricedUse(
+        "new", 3, Decimal("0.75")
+    )
+    assert merged_use([known, UnpricedUse("new", 3, None)]).worst_case is None

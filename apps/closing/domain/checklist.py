@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from apps.core.domain.errors import Unprocessable
+from apps.core.domain.money import EXACT
 
 UNPRICED_LIMIT_PERCENT: Final = Decimal("1")
 """Unpriced usage blocks when its worst case exceeds this part of the month's effective cost."""
@@ -57,11 +58,31 @@ class ChecklistBlocked(Unprocessable):
 
 @dataclass(frozen=True, slots=True)
 class UnpricedUse:
-    """Usage without a price: at most `worst_case` in the tenant's currency, if that is known."""
+    """Usage without a price: at most `worst_case` in the tenant's currency, if that is known.
+
+    The worst case takes the month's dearest price of each meter, and is unknown without one.
+    """
 
     name: str
     events: int
     worst_case: Decimal | None
+
+
+def dearest_prices(lines: Iterable[tuple[str, Decimal, Decimal]]) -> dict[str, Decimal]:
+    """Return the highest cost of one unit of each meter; lines are (meter, quantity, cost)."""
+    found: dict[str, Decimal] = {}
+    for meter, quantity, cost in lines:
+        if quantity > 0 and cost > 0:
+            found[meter] = max(found.get(meter, Decimal(0)), EXACT.divide(cost, quantity))
+    return found
+
+
+def merged_use(uses: Sequence[UnpricedUse]) -> UnpricedUse:
+    """Return the uses of one SKU, one a meter, as one; events count once."""
+    costs = [use.worst_case for use in uses]
+    known = [cost for cost in costs if cost is not None]
+    worst = sum(known, Decimal(0)) if len(known) == len(costs) else None
+    return UnpricedUse(uses[0].name, max(use.events for use in uses), worst)
 
 
 def require_unblocked(checks: Iterable[Check]) -> None:

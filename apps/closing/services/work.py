@@ -25,6 +25,8 @@ from apps.closing.domain.checklist import (
     check_rates,
     check_unpriced,
     check_variance,
+    dearest_prices,
+    merged_use,
     require_unblocked,
 )
 from apps.closing.domain.steps import Step, StepState
@@ -32,6 +34,7 @@ from apps.closing.models import CloseRun
 from apps.closing.services.live import CloseState, approver_of, preparer_of
 from apps.closing.services.rendering import unrendered
 from apps.core.domain.canonical import digest_of
+from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 from apps.costs import selectors as costs
 from apps.costs import services as cost_services
@@ -40,6 +43,7 @@ from apps.periods import selectors as periods
 from apps.periods import services as period_services
 from apps.rating import selectors as rating
 from apps.tenants import selectors as tenants
+from apps.usage.selectors.unpriced import UnpricedSku
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +272,18 @@ def _variances(report: ReconcileReport) -> list[tuple[str, Decimal, Decimal]]:
 
 
 def _unpriced(base: costs.CostBase) -> list[UnpricedUse]:
-    return [
-        UnpricedUse(name=str(item.sku), events=item.events, worst_case=item.worst_case)
-        for item in base.unpriced
-    ]
+    """Return what has no price by SKU, its worst case at the month's dearest price of the meter."""
+    dearest = dearest_prices(
+        (line.meter, line.quantity, line.effective) for line in base.lines if line.origin == "usage"
+    )
+    by_sku: dict[str, list[UnpricedUse]] = {}
+    for item in base.unpriced:
+        assert isinstance(item, UnpricedSku)
+        price = dearest.get(item.meter)
+        worst = None if price is None else EXACT.multiply(item.quantity, price)
+        label = item.sku.label
+        by_sku.setdefault(label, []).append(UnpricedUse(label, int(item.events), worst))
+    return [merged_use(found) for _, found in sorted(by_sku.items())]
 
 
 def _before(month: Month) -> Decimal | None:
