@@ -36,6 +36,7 @@ from apps.documents import selectors as documents
 from apps.ingest import services as ingest
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import State
+from apps.rating import services as rating
 from tests.allocation.base import enter_directory
 from tests.closing.bill import bill_of
 from tests.ingest.factories import contract, event, send
@@ -281,8 +282,20 @@ def test_an_unknown_price_blocks_until_it_is_known(cast: Cast) -> None:
     assert "unheard-of" in failed.message
     assert "contract price" in failed.remedy
     assert allocation.published_or_none(JANUARY) is None
-    contract(model="unheard-of", input_tokens="2", output_tokens="4", now=FIRST)
     closing.cancel(run=run.id, actor=cast["anna"], reason="A price is missing.", now=FIRST)
+    rating.record_contract_price(
+        draft=rating.ContractDraft(
+            provider="testco",
+            model="unheard-of",
+            meter="input_tokens",
+            amount=Decimal(2),
+            unit_size=1_000_000,
+            currency="USD",
+            valid_from=datetime(2026, 1, 1, tzinfo=UTC),
+        ),
+        actor=SYSTEM,
+        now=FIRST,
+    )
     ingest.adopt_prices(actor=SYSTEM, now=FIRST)
     close(JANUARY, cast, FIRST)
     assert allocation.published(JANUARY).sources.effective == Decimal("106.85")

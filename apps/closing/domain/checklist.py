@@ -102,7 +102,10 @@ def check_unpriced(*, unpriced: Iterable[UnpricedUse], effective: Decimal, curre
         return Check("unpriced", "Prices", Verdict.PASSED, "All usage has a price.")
     names = _some([use.name for use in listed])
     events = sum(use.events for use in listed)
-    remedy = "Enter a contract price or synchronize the price list under Prices, then try again."
+    remedy = (
+        "Cancel the close, enter a contract price or synchronize the price list under Prices, "
+        "then close again: a frozen month is not rated again."
+    )
     worst = sum((use.worst_case or Decimal(0) for use in listed), Decimal(0))
     limit = effective * UNPRICED_LIMIT_PERCENT / 100
     if all(use.worst_case is not None for use in listed) and worst <= limit:
