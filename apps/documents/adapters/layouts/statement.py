@@ -28,6 +28,9 @@ TEMPLATE: Final = "documents/statement.html"
 STYLESHEET: Final = "documents/statement.css"
 TEMPLATE_VERSION: Final = "statement/1"
 
+_FLOWING: Final = 6
+"""Statements with up to this many lines go on below the first page's summary."""
+
 Payload = Mapping[str, Any]
 
 
@@ -58,6 +61,7 @@ def layout(*, payload: Payload, issue: Issue, data_hash: str, locale: str) -> di
             "t": words.texts,
             "currency": payload["currency"],
             "created": issue.issued_at.isoformat() if issue.issued_at else "",
+            "new_page": len(payload["lines"]) > _FLOWING,
             "draft": issue.issued_at is None,
             "head": _head(payload, issue, words),
             "key_figures": _key_figures(payload, words),

@@ -19,7 +19,8 @@ Payload = Mapping[str, Any]
 PRINTED: Final = 4000
 """Lines beyond this many are summed up; CSV and XLSX always hold all."""
 
-_BLOCK: Final = 12
+_BLOCK: Final = 24
+"""Lines a cell: in larger blocks every break looks at more text, smaller ones are more boxes."""
 _OWNER, _WHAT, _QUANTITY, _AMOUNT, _RUNNING = 40, 34, 15, 19, 20
 _TAGS: Final = ("team", "product", "feature", "customer", "experiment")
 
