@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -11,7 +12,15 @@ from apps.core.domain.months import Month
 from apps.costs.domain.accounts import Feed, Truth
 from apps.costs.domain.focus_columns import ENUMS
 
-MONEY = {"max_digits": 44, "decimal_places": 24}
+
+def _exact(help_text: str) -> Any:
+    """Return the field of an exact amount, price or quantity: numeric(44, 24)."""
+    return models.DecimalField(max_digits=44, decimal_places=24, help_text=help_text)
+
+
+def _exact_or_none(help_text: str) -> Any:
+    """Return the field of an exact figure that may be unknown."""
+    return models.DecimalField(max_digits=44, decimal_places=24, null=True, help_text=help_text)
 
 
 class ProviderAccount(models.Model):
@@ -168,19 +177,15 @@ class BillLine(models.Model):
     charge_period_start = models.DateTimeField()
     charge_period_end = models.DateTimeField()
     currency = models.CharField(max_length=3, help_text="billing currency, ISO 4217")
-    billed_cost = models.DecimalField(**MONEY, help_text="billing currency")
-    effective_cost = models.DecimalField(**MONEY, help_text="billing currency, amortized")
-    list_cost = models.DecimalField(**MONEY, null=True, help_text="billing currency")
-    contracted_cost = models.DecimalField(**MONEY, null=True, help_text="billing currency")
-    list_unit_price = models.DecimalField(
-        **MONEY, null=True, help_text="billing currency per pricing unit"
-    )
-    contracted_unit_price = models.DecimalField(
-        **MONEY, null=True, help_text="billing currency per pricing unit"
-    )
-    pricing_quantity = models.DecimalField(**MONEY, null=True, help_text="pricing units")
+    billed_cost = _exact("billing currency")
+    effective_cost = _exact("billing currency, amortized")
+    list_cost = _exact_or_none("billing currency")
+    contracted_cost = _exact_or_none("billing currency")
+    list_unit_price = _exact_or_none("billing currency per pricing unit")
+    contracted_unit_price = _exact_or_none("billing currency per pricing unit")
+    pricing_quantity = _exact_or_none("pricing units")
     pricing_unit = models.TextField(blank=True)
-    consumed_quantity = models.DecimalField(**MONEY, null=True, help_text="consumed units")
+    consumed_quantity = _exact_or_none("consumed units")
     consumed_unit = models.TextField(blank=True)
     tags = models.JSONField(help_text="the provider's tags, keys and values as text")
     extra = models.JSONField(help_text="further columns of the file, as text")
@@ -211,12 +216,8 @@ class Reconciliation(models.Model):
     period = models.DateField(help_text="first day of the accounting month")
     provider_account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT)
     currency = models.CharField(max_length=3, help_text="tenant's currency")
-    metered = models.DecimalField(**MONEY, help_text="our rated usage, tenant's currency")
-    billed = models.DecimalField(
-        **MONEY,
-        null=True,
-        help_text="effective cost of the bill, tenant's currency; empty: no bill",
-    )
+    metered = _exact("our rated usage, tenant's currency")
+    billed = _exact_or_none("effective cost of the bill, tenant's currency; empty: no bill")
     truth = models.CharField(max_length=16, help_text="which side counted")
     base_hash = models.CharField(max_length=64, help_text="digest of the cost base compared")
     found_at = models.DateTimeField()

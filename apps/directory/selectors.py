@@ -153,7 +153,7 @@ def _rules(known_at: datetime | None) -> Iterable[Rule]:
 
 
 def _register(known_at: datetime | None) -> Register:
-    kinds = {
+    kinds: dict[str, type[Team | Product | Feature | Customer | CostCenter]] = {
         "team": Team,
         "product": Product,
         "feature": Feature,

@@ -22,7 +22,7 @@ def copy_lines(rows: Iterable[FocusRow], *, bills: dict[str, Bill]) -> int:
     Rows of a month without a bill are left out.
     """
     statement = sql.SQL("COPY {}.{} ({}) FROM STDIN").format(
-        sql.Identifier(connection.schema_name),
+        sql.Identifier(_schema()),
         sql.Identifier("costs_billline"),
         sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)),
     )
@@ -38,3 +38,8 @@ def copy_lines(rows: Iterable[FocusRow], *, bills: dict[str, Bill]) -> int:
             target.write_row((bill.period, bill.pk, row.line, *values))
             written += 1
     return written
+
+
+def _schema() -> str:
+    schema: str = connection.schema_name  # type: ignore[attr-defined]
+    return schema

@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import IO, Final
@@ -57,7 +57,7 @@ def rows(file: IO[bytes]) -> Iterator[Iterator[tuple[int, list[str]]]]:
         text.detach()
 
 
-def _numbered(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str]]]:
+def _numbered(text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(text, strict=True)
     started = 1
     try:

@@ -204,7 +204,7 @@ class RowErrorOutput(serializers.Serializer[Any]):
     errors = FieldErrorOutput(many=True)  # type: ignore[assignment]
 
 
-class BillOutput(serializers.Serializer[BillFacts]):
+class BillOutput(serializers.Serializer[Any]):
     """One version of a provider's bill for one billing month."""
 
     id = serializers.UUIDField()

@@ -89,7 +89,7 @@ def charge_groups(
     if not by_id:
         return []
     statement = sql.SQL(_GROUPS).format(
-        schema=sql.Identifier(connection.schema_name), table=sql.Identifier("costs_billline")
+        schema=sql.Identifier(_schema()), table=sql.Identifier("costs_billline")
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [period.first_day, list(by_id), list(change_dates)])
@@ -182,3 +182,8 @@ def _group(bill: BookedBill, row: tuple) -> ChargeGroup:  # type: ignore[type-ar
         first_day=row[14],
         last_day=row[15],
     )
+
+
+def _schema() -> str:
+    schema: str = connection.schema_name  # type: ignore[attr-defined]
+    return schema

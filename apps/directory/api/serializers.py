@@ -36,7 +36,7 @@ class CostCenterSerializer(_Entry):
     owner_name = serializers.CharField(max_length=200, allow_blank=True, default="")
     owner_email = serializers.CharField(max_length=254, allow_blank=True, default="")
     gl_code = serializers.CharField(max_length=200, allow_blank=True, default="")
-    parent = serializers.CharField(max_length=64, allow_blank=True, default="")
+    parent = serializers.CharField(max_length=64, allow_blank=True, default="")  # type: ignore[assignment]
     kind = serializers.CharField(read_only=True)
 
     def to_entry(self) -> CostCenterFacts:
@@ -124,7 +124,7 @@ class RetireInput(KnownFields):
     on = serializers.DateField(allow_null=True, default=None, help_text="null: it never did")
 
 
-class RuleOutput(serializers.Serializer[Rule]):
+class RuleOutput(serializers.Serializer[Any]):
     """One version in force of an attribution rule."""
 
     id = serializers.UUIDField(source="public_id")

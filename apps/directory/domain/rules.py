@@ -188,7 +188,7 @@ def _setting(dimension: str, value: object, errors: list[FieldError]) -> Setting
     match value:
         case str() if value and _is_text(value):
             return Setting(dimension, value=value)
-        case {"tag": str() as tag} if len(value) == 1 and tag and _is_text(tag):
+        case {"tag": str() as tag, **others} if not others and tag and _is_text(tag):
             return Setting(dimension, from_tag=tag)
         case _:
             errors.append(

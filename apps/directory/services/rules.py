@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from typing import Final
 
 from django.db import transaction
 from django.db.models import Max
@@ -22,7 +24,7 @@ from apps.directory.models import (
     Team,
 )
 
-_REGISTERS = {
+_REGISTERS: Final[Mapping[str, type[Team | Product | Feature | Customer | CostCenter]]] = {
     "team": Team,
     "product": Product,
     "feature": Feature,

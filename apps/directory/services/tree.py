@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from django.db import transaction
@@ -194,7 +194,7 @@ def _record(
     )
 
 
-__all__: Iterable[str] = [
+__all__ = [
     "CycleRefused",
     "LinkRefused",
     "link_cost_center",

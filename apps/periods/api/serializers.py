@@ -7,11 +7,11 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.api.fields import ExactDecimal, KnownFields, MonthField, UtcMoment
-from apps.periods.domain.calendar import PeriodFacts, State
-from apps.periods.domain.fx import FxRateFacts, RateKind
+from apps.periods.domain.calendar import State
+from apps.periods.domain.fx import RateKind
 
 
-class PeriodOutput(serializers.Serializer[PeriodFacts]):
+class PeriodOutput(serializers.Serializer[Any]):
     """An accounting month; [starts_at, ends_at) in UTC, from the tenant's timezone."""
 
     period = MonthField(source="month")
@@ -44,7 +44,7 @@ class RateInput(KnownFields):
         return values | {"month": values.pop("period"), "kind": RateKind(values["kind"])}
 
 
-class RateOutput(serializers.Serializer[FxRateFacts]):
+class RateOutput(serializers.Serializer[Any]):
     """An entered exchange rate; of several revisions of a pair, month and kind the last counts."""
 
     period = MonthField(source="month")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -180,7 +181,7 @@ def _is_used(period: Period) -> bool:
             statement = sql.SQL("SELECT EXISTS (SELECT 1 FROM {} WHERE {} = %s)").format(
                 sql.Identifier(table), sql.Identifier(column)
             )
-            cursor.execute(statement, [period.month])  # type: ignore[arg-type]
+            cursor.execute(statement, [period.month])
             if cursor.fetchone()[0]:
                 return True
     return False
@@ -199,7 +200,7 @@ def _close(period: Period, *, actor: Actor, approver: Actor, now: datetime) -> N
 
 
 def _record(
-    actor: Actor, action: str, period: Period, detail: dict[str, object], now: datetime
+    actor: Actor, action: str, period: Period, detail: Mapping[str, object], now: datetime
 ) -> None:
     audit.record(
         actor=actor,
