@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -79,3 +79,18 @@ def contract(
             now=now,
         )
     rating.adopt_version(actor=actor, now=now)
+
+
+def teams(*codes: str) -> None:
+    """Enter teams with a cost center of their own."""
+    from apps.core.domain.access import system_actor
+    from apps.directory import services as directory
+    from apps.directory.domain.entries import CostCenterFacts, TeamFacts
+
+    since = date(2024, 1, 1)
+    directory.ensure_entries(
+        actor=system_actor("tests"),
+        now=NOW,
+        cost_centers=[CostCenterFacts(f"cc-{c}", c, valid_from=since) for c in codes],
+        teams=[TeamFacts(code, code, f"cc-{code}", valid_from=since) for code in codes],
+    )

@@ -1,6 +1,6 @@
 """URLs of the API about usage, under /api/v1/.
 
-Ids may hold slashes. A source with slashes (a URI) has to be sent as `?source=&id=`.
+Ids may hold slashes. A source with slashes, a URI, is named as `?source=&id=` (rule 27).
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from apps.ingest.api.events import events
 
 urlpatterns = [
     path("usage/events", events),
+    path("usage/events/void", views.VoidEvent.as_view()),
+    path("usage/events/amend", views.AmendEvent.as_view()),
+    path("usage/events/revert", views.RevertEvent.as_view()),
     path("usage/events/<str:source>/<path:event_id>/void", views.VoidEvent.as_view()),
     path("usage/events/<str:source>/<path:event_id>/amend", views.AmendEvent.as_view()),
     path("usage/events/<str:source>/<path:event_id>/revert", views.RevertEvent.as_view()),

@@ -52,8 +52,9 @@ class VoidEvent(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.USAGE_CORRECT}
 
     @extend_schema(operation_id="usage_event_void", request=ReasonInput, responses=EventOutput)
-    def post(self, request: Request, source: str, event_id: str) -> Response:
+    def post(self, request: Request, source: str = "", event_id: str = "") -> Response:
         """Void an event: a reversal takes its usage back; its id stays taken."""
+        source, event_id = _name(request, source, event_id)
         sent = ReasonInput(data=request.data)
         sent.is_valid(raise_exception=True)
         actor = actor_of(request)
@@ -74,8 +75,9 @@ class AmendEvent(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.USAGE_CORRECT}
 
     @extend_schema(operation_id="usage_event_amend", request=AmendInput, responses=EventOutput)
-    def post(self, request: Request, source: str, event_id: str) -> Response:
+    def post(self, request: Request, source: str = "", event_id: str = "") -> Response:
         """Amend an event: send it as it should have been, with a reason."""
+        source, event_id = _name(request, source, event_id)
         event, reason = _amendment(request)
         actor = actor_of(request)
         services.amend_event(
@@ -96,8 +98,9 @@ class RevertEvent(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.USAGE_CORRECT}
 
     @extend_schema(operation_id="usage_event_revert", request=ReasonInput, responses=EventOutput)
-    def post(self, request: Request, source: str, event_id: str) -> Response:
+    def post(self, request: Request, source: str = "", event_id: str = "") -> Response:
         """Revert the last void or amendment: the event is again what it was before."""
+        source, event_id = _name(request, source, event_id)
         sent = ReasonInput(data=request.data)
         sent.is_valid(raise_exception=True)
         actor = actor_of(request)
@@ -173,6 +176,15 @@ class Summary(APIView):
             actor=actor_of(request),
         )
         return Response(found.as_dict())
+
+
+def _name(request: Request, source: str, event_id: str) -> tuple[str, str]:
+    """Return source and id from the path, or from the query for sources that are URIs."""
+    query = request.query_params
+    name = (source or query.get("source", ""), event_id or query.get("id", ""))
+    if not all(name):
+        raise Invalid("Name the event by ?source= and &id=.", code="event_name")
+    return name
 
 
 def _filters(query: dict[str, Any]) -> dict[str, str]:

@@ -24,7 +24,10 @@ from apps.usage.domain.drafts import (
 from apps.usage.domain.explain import explain
 
 DEEPEST: Final = 16
-"""Levels of nesting that are looked into; a valid event needs five."""
+"""Levels of nesting that are looked into in an item; a valid event needs five."""
+
+DEEPEST_BODY: Final = 64
+"""Levels up to which a body is split into items, so that a deep one loses no other."""
 
 
 class Form(StrEnum):
@@ -132,9 +135,9 @@ def _split(body: bytes, form: Form) -> list[bytes]:
         lines = [line for line in body.split(b"\n") if line.strip()]
         _refuse_many(len(lines))
         return lines
-    if _depth_exceeds(body, DEEPEST):
+    if _depth_exceeds(body, DEEPEST_BODY):
         raise NotReadable(
-            f"The JSON is nested deeper than {DEEPEST} levels; an event needs five.",
+            f"The JSON is nested deeper than {DEEPEST_BODY} levels; an event needs five.",
             code="too_deep",
         )
     try:
@@ -154,10 +157,11 @@ def _patiently(body: bytes, error: Exception) -> list[bytes]:
         sent = json.loads(body.decode("utf-8", "surrogateescape"), parse_int=_whole)
     except (ValueError, RecursionError):
         raise NotReadable(_where(error)) from None
-    if isinstance(sent, dict) and list(sent) == ["events"]:
-        sent = sent["events"]
-    items = sent if isinstance(sent, list) else [sent]
-    return [json.dumps(item).encode() for item in items]
+    if isinstance(sent, dict):
+        sent = sent.get("events", [sent])
+    if not isinstance(sent, list):
+        raise NotReadable('Send an array of events, {"events": [...]}, or one object.')
+    return [json.dumps(item).encode() for item in sent]
 
 
 def _whole(digits: str) -> int:
@@ -257,9 +261,10 @@ def _depth_exceeds(body: bytes, limit: int) -> bool:
     """Tell whether brackets nest deeper; unbalanced ones are left to the decoder to report."""
     brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
     for _ in range(limit):
-        if not brackets:
-            return False
+        before = len(brackets)
         brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        if len(brackets) == before:
+            break
     return brackets.count(b"[") + brackets.count(b"{") > limit
 
 
