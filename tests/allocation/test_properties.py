@@ -104,9 +104,9 @@ def test_money_is_conserved(owned: list[tuple[Source, str]], found: list[Rule]) 
     result = solve(owned, found)
     assert totals_of(result.lines()) == source_totals(item for item, _ in owned)
     per_source: dict[int, tuple[int, int]] = {}
-    for line in result.lines():
-        billed, effective = per_source.get(line.source, (0, 0))
-        per_source[line.source] = (billed + line.billed, effective + line.effective)
+    for place, _, paid, cost in result.lines():
+        billed, effective = per_source.get(place, (0, 0))
+        per_source[place] = (billed + paid, effective + cost)
     for index, (item, _) in enumerate(owned):
         assert per_source.get(index, (0, 0)) == (item.billed, item.effective)
     assert per_source.get(-1, (0, 0)) == (0, 0)

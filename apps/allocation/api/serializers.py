@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from apps.allocation.domain.facts import Amounts, Preview, RuleFacts, RunFacts
@@ -14,6 +15,7 @@ from apps.core.domain.money import published
 _AXES = [axis.value for axis in Axis]
 
 
+@extend_schema_serializer(component_name="AllocationRuleInput")
 class RuleInput(serializers.Serializer[Any]):
     """A rule as `domain.payload.read_rule` reads it; documents the fields."""
 
@@ -37,6 +39,7 @@ class RuleInput(serializers.Serializer[Any]):
     last_month = serializers.CharField(required=False, allow_null=True)
 
 
+@extend_schema_serializer(component_name="AllocationRuleOutput")
 class RuleOutput(serializers.Serializer[RuleFacts]):
     """A stored version of a rule."""
 
@@ -97,6 +100,7 @@ class PreviewOutput(serializers.Serializer[Preview]):
         }
 
 
+@extend_schema_serializer(component_name="AllocationRunOutput")
 class RunOutput(serializers.Serializer[RunFacts]):
     """A run with its hashes; per axis lines minus sources is zero."""
 

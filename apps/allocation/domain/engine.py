@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, repeat
 from math import lcm
-from typing import Final, NamedTuple
+from typing import Final
 
 from apps.allocation.domain.drivers import Drivers, measured
 from apps.allocation.domain.routes import Hop, Route, Router
@@ -30,17 +30,13 @@ UNALLOCATED_KIND: Final = "unallocated"
 MARKUP_KIND: Final = "markup"
 
 
-class Line(NamedTuple):
-    """What one receiver bears of one source: whole numbers of 1e-12.
+Line = tuple[int, int, int, int]
+"""What one receiver bears of one source: (source, basis, billed, effective).
 
-    `source` is the place in the run's sources, -1 on a markup line; `basis` the place in the
-    axis's bases, which explain the line.
-    """
-
-    source: int
-    basis: int
-    billed: int
-    effective: int
+The source is its place in the run's sources, -1 on a markup; the basis the place in the axis's
+bases, which explain the line; the amounts are whole numbers of 1e-12. A bare tuple, because a run
+makes millions of them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +67,24 @@ class Totals:
 class _Split:
     """The way of one kind of source: bases by place, with integer weights over `whole`.
 
-    `groups` are the sizes of the runs of bases that one receiver has, one a last rule; empty when
-    every receiver has one.
+    `runs` are the weights receiver by receiver, one weight a last rule; empty when every receiver
+    has a single one.
     """
 
     bases: tuple[int, ...]
     weights: tuple[int, ...]
     whole: int
-    groups: tuple[int, ...] = ()
+    runs: tuple[tuple[int, ...], ...] = ()
 
     def parts(self, units: int) -> list[int]:
         """Split units over the bases: over receivers first, then over a receiver's rules."""
-        if not self.groups:
+        if not self.runs:
             return split_units(units, self.weights, self.whole)
-        bounds = list(accumulate(self.groups, initial=0))
-        runs = [self.weights[start:end] for start, end in pairwise(bounds)]
-        shares = split_units(units, [sum(run) for run in runs], self.whole)
-        return [
-            part
-            for share, run in zip(shares, runs, strict=True)
-            for part in split_units(share, run, sum(run))
-        ]
+        shares = split_units(units, [sum(run) for run in self.runs], self.whole)
+        parts: list[int] = []
+        for share, run in zip(shares, self.runs, strict=True):
+            parts += [share] if len(run) == 1 else split_units(share, run, sum(run))
+        return parts
 
 
 class AxisAllocation:
@@ -164,8 +157,10 @@ class AxisAllocation:
             self.bases.append(_basis(route, code, rule))
             places.append(len(self.bases) - 1)
         weights = tuple(int(route.arrivals[arrival] * whole) for arrival in arrivals)
-        groups = tuple(len(rules) for _, rules in ways)
-        return _Split(tuple(places), weights, whole, groups if max(groups) > 1 else ())
+        bounds = list(accumulate((len(rules) for _, rules in ways), initial=0))
+        runs = tuple(weights[start:end] for start, end in pairwise(bounds))
+        has_several = any(len(run) > 1 for run in runs)
+        return _Split(tuple(places), weights, whole, runs if has_several else ())
 
     def exact_shares(self) -> Iterator[tuple[int, Fraction]]:
         """Yield (basis, exact effective units) of every source before any rounding."""
@@ -194,27 +189,24 @@ class AxisAllocation:
         """
         marked = _Markups(self)
         for index, (source, split) in enumerate(zip(self.sources, self._splits, strict=True)):
-            if len(split.bases) == 1:
-                parts: Iterable[Line] = (
-                    Line(index, split.bases[0], source.billed, source.effective),
-                )
-            else:
-                parts = _divide(index, source, split)
+            bases, billed, effective = split.bases, source.billed, source.effective
+            if len(bases) == 1 and not marked.rules:
+                yield index, bases[0], billed, effective
+                continue
+            lines = _divide(index, split, billed, effective)
             if marked.rules:
-                parts = list(parts)
-                marked.see(source, parts)
-            yield from parts
+                marked.see(source, lines)
+            yield from lines
         yield from marked.lines()
 
 
-def _divide(index: int, source: Source, split: _Split) -> list[Line]:
-    effective = split.parts(source.effective)
-    billed = effective if source.billed == source.effective else split.parts(source.billed)
-    return [
-        Line(index, basis, billed[place], effective[place])
-        for place, basis in enumerate(split.bases)
-        if billed[place] or effective[place]
-    ]
+def _divide(index: int, split: _Split, billed: int, effective: int) -> list[Line]:
+    costs = split.parts(effective)
+    paid = costs if billed == effective else split.parts(billed)
+    lines = list(zip(repeat(index), split.bases, paid, costs))
+    if 0 in costs and len(lines) > 1:
+        return [line for line in lines if line[2] or line[3]]
+    return lines
 
 
 def _basis(route: Route, receiver: str, rule: str) -> Basis:
@@ -275,12 +267,12 @@ class _Markups:
             fitting = [rule for rule in self.rules if rule.scope.fits(source.facts)]
             self._fitting[source.facts] = fitting
         for rule in fitting:
-            for line in lines:
-                receiver = self._receivers[line.basis]
+            for _, basis, paid, cost in lines:
+                receiver = self._receivers[basis]
                 if receiver not in (UNALLOCATED, MARKUP) and _is_marked(rule, receiver):
                     base = self._base.setdefault((rule.code, receiver), [0, 0])
-                    base[0] += line.billed
-                    base[1] += line.effective
+                    base[0] += paid
+                    base[1] += cost
 
     def lines(self) -> Iterator[Line]:
         """Yield +x on each receiver and -x on the recovery, appending their bases."""
@@ -292,7 +284,7 @@ class _Markups:
                 continue
             for bearer, sign in ((receiver, 1), (MARKUP, -1)):
                 place = self._allocation.markup_place(rule, bearer, receiver)
-                yield Line(-1, place, sign * plus[0], sign * plus[1])
+                yield -1, place, sign * plus[0], sign * plus[1]
 
 
 def _is_marked(rule: Rule, receiver: str) -> bool:
@@ -331,17 +323,17 @@ def _markup_basis(rule: Rule, bearer: str, receiver: str) -> Basis:
 def totals_of(lines: Iterable[Line]) -> Totals:
     """Return the sums of lines."""
     billed = effective = 0
-    for line in lines:
-        billed += line.billed
-        effective += line.effective
+    for _, _, paid, cost in lines:
+        billed += paid
+        effective += cost
     return Totals(billed, effective)
 
 
 def by_receiver(allocation: AxisAllocation) -> Mapping[str, Totals]:
     """Return the sums by receiver of one axis, sorted by receiver."""
     sums: dict[str, list[int]] = {}
-    for line in allocation.lines():
-        pair = sums.setdefault(allocation.bases[line.basis].receiver, [0, 0])
-        pair[0] += line.billed
-        pair[1] += line.effective
+    for _, basis, paid, cost in allocation.lines():
+        pair = sums.setdefault(allocation.bases[basis].receiver, [0, 0])
+        pair[0] += paid
+        pair[1] += cost
     return {code: Totals(billed=pair[0], effective=pair[1]) for code, pair in sorted(sums.items())}
