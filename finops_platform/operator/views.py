@@ -19,6 +19,7 @@ from apps.accounts import selectors as accounts
 from apps.accounts import services as account_services
 from apps.accounts.web.forms import show_refusal
 from apps.audit import selectors as audit
+from apps.audit.domain.words import words
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Conflict, Unprocessable
 from apps.core.web.lists import Column, DataList, Empty, ListState
@@ -90,7 +91,7 @@ class NewTenant(PageMixin, FormView):  # type: ignore[type-arg]
     scopes = OPERATORS
 
     def page(self) -> Page:
-        crumbs = [Crumb("Tenants", reverse("operator:tenants")), Crumb("Provision")]
+        crumbs = [Crumb("Tenants", reverse("operator:tenants"))]
         return Page(title="Provision a tenant", crumbs=crumbs)
 
     def form_valid(self, form: ProvisionForm) -> HttpResponse:
@@ -120,7 +121,7 @@ class TenantPage(PageMixin, TemplateView):
         return Page(
             title=one.name,
             status=one.status.value,
-            crumbs=[Crumb("Tenants", reverse("operator:tenants")), Crumb(one.name)],
+            crumbs=[Crumb("Tenants", reverse("operator:tenants"))],
             facts=[
                 Fact("Slug", one.slug),
                 Fact("Schema", one.schema),
@@ -137,7 +138,7 @@ class TenantPage(PageMixin, TemplateView):
             Entry(
                 at=row.at,
                 actor=row.actor,
-                text=row.action,
+                text=words(row.action),
                 detail=str(row.detail.get("reason", "")),
                 mark=row.hash[:8],
             )

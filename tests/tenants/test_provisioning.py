@@ -218,7 +218,7 @@ def test_an_operator_provisions_suspends_and_resumes_on_pages(operator):
     assert (answer.status_code, answer["Location"]) == (302, "/tenants/umbrella-eu/")
     page = operator.get("/tenants/umbrella-eu/").content.decode()
     assert "http://umbrella-eu.localhost:8000" in page
-    assert "tenant.activated" in page
+    assert "Tenant activated" in page
 
     invitation = next(message for message in mail.outbox if message.to == ["ada@umbrella.example"])
     assert "password is" not in invitation.body

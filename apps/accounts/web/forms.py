@@ -19,6 +19,24 @@ ROLE_WORDS = {
     Role.ANALYST: "Analyst: reads everything",
     Role.MEMBER: "Member: own teams, requests and keys",
 }
+SCOPE_WORDS = {
+    Scope.USAGE_WRITE: "send usage events",
+    Scope.USAGE_READ: "read usage events and receipts",
+    Scope.USAGE_CORRECT: "void and amend events",
+    Scope.COSTS_READ: "read costs, prices and statements",
+    Scope.BUDGETS_READ: "read budgets and experiments",
+    Scope.BUDGETS_WRITE: "change budgets and limits",
+    Scope.BUDGETS_AUTHORIZE: "ask whether money may be spent, and hold it",
+    Scope.EXPERIMENTS_WRITE: "request budgets for experiments",
+    Scope.APPROVALS_DECIDE: "approve and reject, in person only",
+    Scope.BILLING_READ: "read customers, bills and journals",
+    Scope.BILLING_WRITE: "change customers, bills and terms",
+    Scope.PRICES_WRITE: "change contract prices",
+    Scope.ALLOCATION_WRITE: "change allocation rules and drivers",
+    Scope.CLOSE_RUN: "close and reopen months",
+    Scope.DIRECTORY_WRITE: "change teams, cost centers, products and attribution",
+    Scope.ADMIN: "everything but deciding; people and keys too",
+}
 _ROLES = [(role.value, words) for role, words in ROLE_WORDS.items()]
 _PERSONAL = (KeyKind.PERSONAL.value, "Personal: acts as you")
 _SERVICE = (KeyKind.SERVICE.value, "Service: acts for a program, outlives its maker")
@@ -147,7 +165,9 @@ class KeyForm(forms.Form):
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         grantable = [scope for scope in Scope if actor.may(scope)]
-        self._choices_of("scopes").choices = [(scope.value, scope.value) for scope in grantable]
+        self._choices_of("scopes").choices = [
+            (scope.value, f"{scope.value}: {SCOPE_WORDS[scope]}") for scope in grantable
+        ]
         if actor.may(Scope.ADMIN):
             service = (KeyKind.SERVICE.value, "Service: acts for a program, outlives its maker")
             self._choices_of("kind").choices = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 from django.contrib import messages
@@ -11,6 +10,7 @@ from django.urls import reverse
 from django.views.generic import TemplateView, View
 
 from apps.audit import selectors
+from apps.audit.domain.words import words
 from apps.core.domain.access import Scope
 from apps.core.web.lists import Column, DataList, Empty, Filter, ListState, Paging
 from apps.core.web.page import Action, Crumb, Fact, Page
@@ -31,7 +31,7 @@ class Trail(PageMixin, TemplateView):
             title="Audit",
             subtitle="Every change of configuration, access, money documents and months. Each "
             "record carries the hash of the one before it.",
-            crumbs=[Crumb("Settings"), Crumb("Audit")],
+            crumbs=[Crumb("Settings")],
             facts=[
                 Fact("Records", f"{head.sequence:,}"),
                 Fact("Head", head.hash[:16], help=f"Full hash: {head.hash}"),
@@ -59,6 +59,7 @@ class Trail(PageMixin, TemplateView):
             caption="Audit records",
             columns=_COLUMNS,
             rows=[_row(one) for one in records[:PAGE]],
+            row_template="audit/row.html",
             state=state,
             filters=_FILTERS,
             paging=Paging(next_cursor=more),
@@ -71,10 +72,9 @@ _COLUMNS = [
     Column(key="sequence", label="No.", kind="quantity"),
     Column(key="at", label="When", kind="when"),
     Column(key="actor", label="Who"),
-    Column(key="action", label="What", kind="code"),
-    Column(key="subject", label="Which"),
+    Column(key="what", label="What"),
     Column(key="detail", label="Detail", wide=True),
-    Column(key="hash", label="Hash", kind="code", wide=True),
+    Column(key="mark", label="Hash", wide=True),
 ]
 _FILTERS = [
     Filter(key="action", label="Action starts with"),
@@ -104,14 +104,20 @@ class Verify(PageMixin, View):
 
 def _row(one: selectors.Entry) -> dict[str, Any]:
     return {
-        "sequence": one.sequence,
-        "at": one.at,
-        "actor": one.actor,
-        "action": one.action,
-        "subject": f"{one.subject} {one.subject_id}",
-        "detail": json.dumps(one.detail, ensure_ascii=False, sort_keys=True) if one.detail else "",
-        "hash": one.hash[:12],
+        "entry": one,
+        "what": words(one.action),
+        "details": [(words(name), _shown(value)) for name, value in sorted(one.detail.items())],
+        "mark": one.hash[:8],
     }
+
+
+def _shown(value: Any) -> str:
+    """Return a value of a record's detail as a person reads it."""
+    if isinstance(value, list):
+        return ", ".join(_shown(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(item)}" for name, item in sorted(value.items()))
+    return "" if value is None else str(value)
 
 
 def _sequence(text: str) -> int | None:

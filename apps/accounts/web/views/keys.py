@@ -36,7 +36,7 @@ class Keys(PageMixin, TemplateView):
         return Page(
             title=_HERE,
             subtitle="Programs send usage and read costs with a key.",
-            crumbs=[Crumb("Settings"), Crumb(_HERE)],
+            crumbs=[Crumb("Settings")],
             primary=create,
         )
 
@@ -82,7 +82,7 @@ class NewKey(PageMixin, FormView):  # type: ignore[type-arg]
     scopes: ClassVar[dict[str, Scope | None]] = {"GET": None, "POST": None}
 
     def page(self) -> Page:
-        crumbs = [Crumb("Settings"), Crumb(_HERE, reverse("accounts:keys")), Crumb("Create")]
+        crumbs = [Crumb("Settings"), Crumb(_HERE, reverse("accounts:keys"))]
         return Page(title="Create an API key", crumbs=crumbs)
 
     def get_form_kwargs(self) -> dict[str, Any]:

@@ -139,7 +139,7 @@ class Profile(PageMixin, FormView):  # type: ignore[type-arg]
     scopes: ClassVar[dict[str, Scope | None]] = {"GET": None, "POST": None}
 
     def page(self) -> Page:
-        return Page(title="Your profile", crumbs=[Crumb("Settings"), Crumb("Your profile")])
+        return Page(title="Your profile", crumbs=[Crumb("Settings")])
 
     def form_valid(self, form: ChangePasswordForm) -> HttpResponse:
         try:

@@ -17,6 +17,7 @@ from apps.accounts.services import LinkPurpose
 from apps.accounts.tasks import mail_password_link
 from apps.accounts.web.forms import AccessForm, InviteForm, show_refusal
 from apps.audit import selectors as audit
+from apps.audit.domain.words import words
 from apps.core.db import current_schema
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Conflict, Unprocessable
@@ -40,7 +41,7 @@ class People(PageMixin, TemplateView):
         return Page(
             title=_HERE,
             subtitle="Who can sign in, and what they may see and do.",
-            crumbs=[Crumb("Settings"), Crumb(_HERE)],
+            crumbs=[Crumb("Settings")],
             primary=invite,
         )
 
@@ -90,7 +91,7 @@ class NewPerson(PageMixin, FormView):  # type: ignore[type-arg]
     scopes = OWNERS
 
     def page(self) -> Page:
-        crumbs = [Crumb("Settings"), Crumb(_HERE, reverse("accounts:people")), Crumb("Invite")]
+        crumbs = [Crumb("Settings"), Crumb(_HERE, reverse("accounts:people"))]
         return Page(title="Invite a person", crumbs=crumbs)
 
     def form_valid(self, form: InviteForm) -> HttpResponse:
@@ -134,7 +135,7 @@ class PersonPage(PageMixin, FormView):  # type: ignore[type-arg]
         return Page(
             title=name,
             status="active" if one.is_active else "deactivated",
-            crumbs=[Crumb("Settings"), Crumb(_HERE, reverse("accounts:people")), Crumb(name)],
+            crumbs=[Crumb("Settings"), Crumb(_HERE, reverse("accounts:people"))],
             facts=[Fact("E-mail address", one.email), Fact("Role", one.role.value)],
             actions=[leave if one.is_active else back],
         )
@@ -162,7 +163,7 @@ class PersonPage(PageMixin, FormView):  # type: ignore[type-arg]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         history = audit.history(subject="person", subject_id=str(self.public_id))
         entries = [
-            Entry(at=one.at, actor=one.actor, text=one.action, mark=one.hash[:8])
+            Entry(at=one.at, actor=one.actor, text=words(one.action), mark=one.hash[:8])
             for one in reversed(history[-50:])
         ]
         return super().get_context_data(one=self._person(), entries=entries, **kwargs)
