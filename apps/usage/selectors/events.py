@@ -48,7 +48,10 @@ SELECT {fields}, {reversed} FROM {events} e
 
 @dataclass(frozen=True, slots=True)
 class EventFilters:
-    """What to look for; None or empty leaves it open. Times are [start, end)."""
+    """What to look for; None or empty leaves it open. Times are [start, end).
+
+    `period` is the accounting month that an event is booked in, whenever it was used.
+    """
 
     start: datetime | None = None
     end: datetime | None = None
@@ -64,6 +67,7 @@ class EventFilters:
     credential: str = ""
     tag_sets: frozenset[int] | None = None
     meter: str = ""
+    period: Month | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,8 @@ class _Conditions:
                 self.add(f"e.{column} = %s", value)
         if filters.meter:
             self.add("e.meters ? %s", filters.meter)
+        if filters.period is not None:
+            self.add("e.period = %s", filters.period.first_day)
         if filters.tag_sets is not None:
             self.add("e.tag_set = ANY(%s)", sorted(filters.tag_sets))
         if filters.tags or filters.account or filters.credential:
