@@ -4,28 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core.domain.errors import Invalid
-from apps.core.domain.months import Month
+from apps.core.api.fields import MonthField
 from apps.documents.domain.states import Format
 
 LANGUAGES = ("en", "en-US", "en-GB", "de", "de-DE", "fr", "fr-FR")
 
 
-class MonthField(serializers.Field[Month, str, str, Any]):
-    """An accounting month, written 2026-10."""
-
-    def to_internal_value(self, data: Any) -> Month:
-        try:
-            return Month.parse(str(data))
-        except Invalid as refusal:
-            raise serializers.ValidationError(refusal.message, code="month") from None
-
-    def to_representation(self, value: Month) -> str:
-        return str(value)
-
-
+@extend_schema_field({"type": "string", "format": "decimal"})
 class AmountField(serializers.Field[Any, str, str, Any]):
     """An amount in plain notation."""
 

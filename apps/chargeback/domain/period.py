@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 from apps.chargeback.domain.facts import ChargeLine, Kind
 from apps.chargeback.domain.rounding import exact_sum, in_minor_units
 from apps.chargeback.domain.rows import pool_of
 from apps.core.domain.errors import Conflict
-from apps.core.domain.money import EXACT, minor_quantum
+from apps.core.domain.money import EXACT, PUBLISHED_QUANTUM, minor_quantum
 
 
 class DoesNotReconcile(Conflict):
@@ -128,11 +129,25 @@ def _metric(
 
 
 def _pools(lines: list[ChargeLine]) -> dict[str, Decimal]:
-    pools: dict[str, Decimal] = {}
+    """Return what went into each pool, so that it times a receiver's part is the receiver's cost.
+
+    What a pool hands to a receiver that passes it on does not end in its lines; so a pool whose
+    lines tell their driver is reckoned from the receiver with the largest driver value.
+    """
+    receivers: dict[str, dict[str, list[ChargeLine]]] = {}
     for line in lines:
         if line.kind is Kind.SHARED:
-            pools[pool_of(line)] = EXACT.add(pools.get(pool_of(line), Decimal(0)), line.effective)
-    return pools
+            receivers.setdefault(pool_of(line), {}).setdefault(line.receiver, []).append(line)
+    return {pool: _pool_total(list(shares.values())) for pool, shares in receivers.items()}
+
+
+def _pool_total(shares: list[list[ChargeLine]]) -> Decimal:
+    largest = max(shares, key=lambda own: (own[0].driver_value or 0, own[0].receiver))
+    value, total = largest[0].driver_value, largest[0].driver_total
+    if not value or not total:
+        return exact_sum(line.effective for own in shares for line in own)
+    whole = Fraction(exact_sum(line.effective for line in largest)) * Fraction(total)
+    return PUBLISHED_QUANTUM * round(whole / Fraction(value) / Fraction(PUBLISHED_QUANTUM))
 
 
 def _causes(lines: list[ChargeLine]) -> tuple[Cause, ...]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from apps.chargeback.domain.results import StatementSet
 from apps.chargeback.models import Statement
-from apps.core.domain.money import EXACT
+from apps.core.domain.money import EXACT, minor_quantum
 from apps.core.domain.months import Month
 from apps.documents.domain.states import State
 
@@ -30,12 +30,14 @@ def set_of(run: UUID) -> StatementSet | None:
     for row in rows:
         total = EXACT.add(total, row.document.total)
         billed = EXACT.add(billed, row.billed)
+    currency = rows[0].document.currency
+    quantum = minor_quantum(currency)
     return StatementSet(
         month=rows[0].accounting_month,
         run=run,
-        currency=rows[0].document.currency,
-        total=total,
-        billed=billed,
+        currency=currency,
+        total=total.quantize(quantum),
+        billed=billed.quantize(quantum),
         documents=tuple(row.document.public_id for row in rows),
         data_hashes=tuple(row.document.data_hash for row in rows),
         numbers=tuple(row.document.number for row in rows if row.document.number),

@@ -14,7 +14,7 @@ from apps.chargeback.selectors import (
     StatementFacts,
 )
 from apps.chargeback.web import links
-from apps.chargeback.web.wording import heading_of, meter_of, price_of, status_of
+from apps.chargeback.web.wording import detail_of, price_of, status_of, what_of
 from apps.core import presentation
 from apps.core.domain.months import Month
 from apps.core.web.lists import Column, DataList, Empty, ListState
@@ -143,10 +143,8 @@ def lines_list(detail: StatementDetail, state: ListState) -> DataList:
         state=state,
         rows=[_line_row(line, facts, payload["currency"]) for line in payload["lines"]],
         columns=(
-            Column(key="position", label="Line", kind="quantity"),
-            Column(key="section", label="Kind"),
             Column(key="what", label="What", link="url"),
-            Column(key="detail", label="Detail"),
+            Column(key="detail", label="Kind and detail"),
             Column(key="quantity", label="Quantity", kind="quantity", wide=True),
             Column(key="price", label="Unit price or share", wide=True),
             Column(key="exact", label="Exact", kind="exact", currency=facts.currency, wide=True),
@@ -164,25 +162,14 @@ def lines_list(detail: StatementDetail, state: ListState) -> DataList:
 
 def _line_row(line: Mapping[str, Any], facts: StatementFacts, currency: str) -> dict[str, Any]:
     return {
-        "position": line["position"],
-        "section": heading_of(line["section"]),
-        "what": line["heading"] if line["section"] != "rounding" else "Rounding to cents",
+        "what": what_of(line),
         "url": links.line_url(facts.month, facts.cost_center, line["position"]),
-        "detail": _detail_of(line),
+        "detail": detail_of(line),
         "quantity": line["quantity"],
         "price": price_of(line),
         "exact": Decimal(line["exact"]),
         "amount": Decimal(line["amount"]),
     }
-
-
-def _detail_of(line: Mapping[str, Any]) -> str:
-    parts = [
-        meter_of(line["meter"]) if line["meter"] else "",
-        f"used in {presentation.month(line['original_month'])}" if line["original_month"] else "",
-        f"borne by {line['receiver']}" if line["receiver"] else "",
-    ]
-    return ", ".join(part for part in parts if part)
 
 
 def sources_list(

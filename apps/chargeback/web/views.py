@@ -16,7 +16,7 @@ from apps.chargeback.selectors import StatementDetail, StatementFacts
 from apps.chargeback.web import links
 from apps.chargeback.web.charts import charts_of
 from apps.chargeback.web.lists import lines_list, months_list, sources_list, statements_list
-from apps.chargeback.web.wording import heading_of, meter_of, price_of, status_of
+from apps.chargeback.web.wording import heading_of, meter_of, price_of, status_of, what_of
 from apps.core import presentation
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Invalid, Missing
@@ -67,7 +67,6 @@ class Months(ListPage):
             title=_HOME,
             subtitle="What each cost center is charged for a month, line by line. Together the "
             "statements of a month carry its whole cost.",
-            crumbs=[Crumb(_HOME)],
         )
 
     def shown(self) -> DataList:
@@ -104,7 +103,7 @@ class MonthStatements(ListPage):
         title = presentation.month(self.month)
         return Page(
             title=f"Statements of {title}",
-            crumbs=[Crumb(_HOME, "/statements/"), Crumb(title)],
+            crumbs=[Crumb(_HOME, "/statements/")],
             status="issued" if issued else "draft",
             facts=[
                 Fact("Statements", presentation.number(len(self.found))),
@@ -192,7 +191,6 @@ class StatementPage(PageMixin, TemplateView):
         return [
             Crumb(_HOME, "/statements/"),
             Crumb(presentation.month(facts.month), links.month_url(facts.month)),
-            Crumb(facts.name),
         ]
 
 
@@ -303,14 +301,21 @@ class Line(StatementPage):
 
     def crumbs(self) -> list[Crumb]:
         facts = self.detail.facts
-        above = super().crumbs()[:-1]
         lines = links.statement_url(facts.month, facts.cost_center, "lines")
         return [
-            *above,
+            *super().crumbs(),
             Crumb(facts.name, links.statement_url(facts.month, facts.cost_center)),
             Crumb("Lines", lines),
-            Crumb(f"Line {self.kwargs['position']}"),
         ]
+
+    def page(self) -> Page:
+        line, facts = self.explained.line, self.detail.facts
+        return Page(
+            title=f"Line {line['position']}: {what_of(line)}",
+            subtitle=f"{presentation.money(line['amount'], facts.currency)} on the statement of "
+            f"{facts.name} for {presentation.month(facts.month)}.",
+            crumbs=self.crumbs(),
+        )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         facts = self.detail.facts

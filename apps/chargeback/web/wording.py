@@ -53,6 +53,22 @@ def meter_of(code: str) -> str:
     return code.removesuffix("_tokens").replace("_", " ")
 
 
+def what_of(line: Mapping[str, Any]) -> str:
+    """Return what a printed line is about: a model, a pool, the rounding."""
+    return "rounding to cents" if line["section"] == "rounding" else str(line["heading"])
+
+
+def detail_of(line: Mapping[str, Any]) -> str:
+    """Return the kind of a line with its meter, month of use or receiver."""
+    parts = [
+        heading_of(line["section"]),
+        meter_of(line["meter"]) if line["meter"] else "",
+        f"used in {presentation.month(line['original_month'])}" if line["original_month"] else "",
+        f"borne by {line['receiver']}" if line["receiver"] else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
 def price_of(line: Mapping[str, Any]) -> str | None:
     """Return what a line was computed with: its unit price, or its share of a pool."""
     price = line["price"]
