@@ -149,16 +149,36 @@ def sums_by_currency(rollups: Iterable[Rollup]) -> dict[str, Decimal]:
     return sums
 
 
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Decides which usage counts, so that no bill and no other feed tells the same use again."""
+
+    accounts: Accounts
+    billed: frozenset[str]
+    """Codes of the accounts whose bill for the month is there."""
+
+    requests: frozenset[tuple[str, str]]
+    """Providers and accounts that have usage by single requests."""
+
+    def counts(self, *, provider: str, account: str, feed: str) -> bool:
+        """Tell whether usage counts that arrived by a feed."""
+        declared = self.accounts.of_usage(provider=provider, account=account)
+        if declared is None:
+            return feed == Feed.REQUEST or (provider, account) not in self.requests
+        is_billed = declared.truth is Truth.BILLED and declared.code in self.billed
+        return feed == declared.feed and not is_billed
+
+
 def counted(
     rows: Sequence[Rollup], accounts: Accounts, billed: frozenset[str]
 ) -> Iterable[tuple[Rollup, AccountFacts | None]]:
-    """Yield the usage that no bill and no other feed stands for, with its declared account."""
+    """Yield the usage that counts, with its declared account."""
     requests = {(row.sku.provider, row.account) for row in rows if row.feed == Feed.REQUEST}
+    rule = Counting(accounts, billed, frozenset(requests))
     for row in rows:
-        account = accounts.of_usage(provider=row.sku.provider, account=row.account)
-        is_billed = account is not None and account.truth is Truth.BILLED and account.code in billed
-        if _feed_counts(row, account, requests) and not is_billed:
-            yield row, account
+        provider, account = row.sku.provider, row.account
+        if rule.counts(provider=provider, account=account, feed=row.feed):
+            yield row, accounts.of_usage(provider=provider, account=account)
 
 
 def charged(groups: Iterable[ChargeGroup], *, month: Month) -> list[Foreign]:
@@ -258,12 +278,6 @@ def unit_of(meter: str) -> str:
 
 
 _UNITS: Mapping[str, str] = {"requests": "request", "web_searches": "search"}
-
-
-def _feed_counts(row: Rollup, account: AccountFacts | None, requests: set[tuple[str, str]]) -> bool:
-    if account is not None:
-        return row.feed == account.feed
-    return row.feed == Feed.REQUEST or (row.sku.provider, row.account) not in requests
 
 
 def _usage_line(

@@ -2,6 +2,7 @@
 
 from apps.usage.domain.facts import EventFacts, RatedEvent, RatedMeter
 from apps.usage.domain.summary import Summary
+from apps.usage.selectors.days import DayCost, costs_by_day
 from apps.usage.selectors.event import EventMissing, event
 from apps.usage.selectors.events import EventFilters, EventPage, events
 from apps.usage.selectors.rollups import (
@@ -16,6 +17,7 @@ from apps.usage.selectors.summary import summary
 from apps.usage.selectors.unpriced import UnpricedSku, unpriced
 
 __all__ = [
+    "DayCost",
     "EventFacts",
     "EventFilters",
     "EventMissing",
@@ -27,6 +29,7 @@ __all__ = [
     "Summary",
     "TagSetFacts",
     "UnpricedSku",
+    "costs_by_day",
     "event",
     "events",
     "period_rollups",
