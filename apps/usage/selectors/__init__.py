@@ -2,9 +2,12 @@
 
 from apps.usage.domain.facts import EventFacts, RatedEvent, RatedMeter
 from apps.usage.domain.summary import Summary
+from apps.usage.selectors.costs import EventCost, costs_of
 from apps.usage.selectors.days import DayCost, costs_by_day
 from apps.usage.selectors.event import EventMissing, event
 from apps.usage.selectors.events import EventFilters, EventPage, events
+from apps.usage.selectors.log import LogEntry, LogPage, SentNames, event_owner, log, sent_names
+from apps.usage.selectors.outcomes import OutcomeFacts, outcomes_of
 from apps.usage.selectors.rollups import (
     RollupRow,
     SkuFacts,
@@ -18,21 +21,31 @@ from apps.usage.selectors.unpriced import UnpricedSku, unpriced
 
 __all__ = [
     "DayCost",
+    "EventCost",
     "EventFacts",
     "EventFilters",
     "EventMissing",
     "EventPage",
+    "LogEntry",
+    "LogPage",
+    "OutcomeFacts",
     "RatedEvent",
     "RatedMeter",
     "RollupRow",
+    "SentNames",
     "SkuFacts",
     "Summary",
     "TagSetFacts",
     "UnpricedSku",
     "costs_by_day",
+    "costs_of",
     "event",
+    "event_owner",
     "events",
+    "log",
+    "outcomes_of",
     "period_rollups",
+    "sent_names",
     "skus_of",
     "summary",
     "tag_sets_of",
