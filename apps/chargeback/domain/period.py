@@ -131,8 +131,8 @@ def _metric(
 def _pools(lines: list[ChargeLine]) -> dict[str, Decimal]:
     """Return what went into each pool, so that it times a receiver's part is the receiver's cost.
 
-    What a pool hands to a receiver that passes it on does not end in its lines; so a pool whose
-    lines tell their driver is reckoned from the receiver with the largest driver value.
+    What a pool hands to a receiver that passes it on does not end in its lines; so a pool of which
+    every receiver has one driver value is reckoned from the receiver with the largest.
     """
     receivers: dict[str, dict[str, list[ChargeLine]]] = {}
     for line in lines:
@@ -142,11 +142,16 @@ def _pools(lines: list[ChargeLine]) -> dict[str, Decimal]:
 
 
 def _pool_total(shares: list[list[ChargeLine]]) -> Decimal:
-    largest = max(shares, key=lambda own: (own[0].driver_value or 0, own[0].receiver))
-    value, total = largest[0].driver_value, largest[0].driver_total
-    if not value or not total:
+    told = [
+        (value, own[0].receiver, total, own)
+        for own in shares
+        for value, total in {(line.driver_value, line.driver_total) for line in own}
+        if value and total
+    ]
+    if len(told) != len(shares):
         return exact_sum(line.effective for own in shares for line in own)
-    whole = Fraction(exact_sum(line.effective for line in largest)) * Fraction(total)
+    value, _, total, own = max(told, key=lambda one: one[:2])
+    whole = Fraction(exact_sum(line.effective for line in own)) * Fraction(total)
     return PUBLISHED_QUANTUM * round(whole / Fraction(value) / Fraction(PUBLISHED_QUANTUM))
 
 
