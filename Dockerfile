@@ -21,6 +21,7 @@ COPY finops_platform /app/finops_platform
 COPY celery_worker /app/celery_worker
 COPY apps /app/apps
 COPY templates /app/templates
+COPY docs/openapi.yaml /app/docs/openapi.yaml
 WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -13,6 +13,7 @@ handler500 = "finops_platform.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("finops_platform.operator.urls")),
+    path("", include("finops_platform.reference")),
     path("", include("apps.accounts.web.sign_in_urls")),
     path("admin/", operator_site.urls),
 ]

@@ -29,8 +29,8 @@ class KeyHostMiddleware:
     """Serves every tenant's API on the bare host, to keys only (rule 24).
 
     Stands after TenantMiddleware and before sessions. On the bare host a request to the API must
-    carry a key, which names the tenant; the request then goes through that tenant's urlconf, and
-    its cookies are dropped. A key sent to a suspended tenant is looked at here, too, so that only
+    carry a key, which names the tenant (all but the API's reference, `settings.OPEN_API_PATHS`);
+    the request then goes through that tenant's urlconf, and its cookies are dropped. A key sent to a suspended tenant is looked at here, too, so that only
     the right one learns of the suspension.
     """
 
@@ -39,7 +39,8 @@ class KeyHostMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         tenant: tenants.TenantFacts | None = request.tenant  # type: ignore[attr-defined]
-        on_bare_host = tenant is None and is_machine_path(request.path)
+        is_closed = is_machine_path(request.path) and request.path not in settings.OPEN_API_PATHS
+        on_bare_host = tenant is None and is_closed
         if not on_bare_host and (tenant is None or tenant.is_active):
             return self.get_response(request)
         try:

@@ -203,6 +203,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+OPENAPI_DOCUMENT = BASE_DIR / "docs" / "openapi.yaml"
+# What the bare host shows of the API without a key: it holds nothing of any tenant.
+OPEN_API_PATHS = ("/api/v1/schema/", "/api/v1/docs/")
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "FinOps platform API",
     "DESCRIPTION": "Usage, costs, chargeback and billing of generative-AI spend.",
@@ -211,9 +214,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "StatementState": ["draft", "sealed", "void"],
+        "AllocationRunState": ["draft", "published", "superseded"],
+        "CloseRunState": "apps.closing.domain.steps.RunState",
+        "RateKind": ["budget", "frozen"],
+    },
 }
 
 # Work in the background --------------------------------------------------------------------------

@@ -22,6 +22,8 @@ UPDATE = "FINOPS_UPDATE_ROLE_MATRIX"
 
 # What somebody who is nobody may reach; adding to it is a decision about security.
 OPEN_TO_NOBODY = {
+    "/api/v1/docs/",  # the reference of this open-source API: the same document for everybody
+    "/api/v1/schema/",
     "/login/",
     "/password/",
     "/password/done/",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from apps.closing.domain.reopening import ReopenFacts
@@ -16,6 +17,7 @@ class CommentInput(serializers.Serializer[Any]):
     comment = serializers.CharField(max_length=2000, allow_blank=True, default="")
 
 
+@extend_schema_serializer(component_name="CloseReasonInput")
 class ReasonInput(serializers.Serializer[Any]):
     """Why; kept in the audit log."""
 

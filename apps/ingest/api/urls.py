@@ -12,9 +12,9 @@ from apps.ingest.api.events import events
 
 urlpatterns = [
     path("usage/events", events),
-    path("usage/events/void", views.VoidEvent.as_view()),
-    path("usage/events/amend", views.AmendEvent.as_view()),
-    path("usage/events/revert", views.RevertEvent.as_view()),
+    path("usage/events/void", views.VoidNamedEvent.as_view()),
+    path("usage/events/amend", views.AmendNamedEvent.as_view()),
+    path("usage/events/revert", views.RevertNamedEvent.as_view()),
     path("usage/events/<str:source>/<path:event_id>/void", views.VoidEvent.as_view()),
     path("usage/events/<str:source>/<path:event_id>/amend", views.AmendEvent.as_view()),
     path("usage/events/<str:source>/<path:event_id>/revert", views.RevertEvent.as_view()),

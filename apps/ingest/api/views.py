@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -112,6 +112,33 @@ class RevertEvent(APIView):
             now=timezone.now(),
         )
         return Response(usage.event(source=source, event_id=event_id, actor=actor).as_dict())
+
+
+_NAMED: Final = [
+    OpenApiParameter(name, str, required=True, description=f"the event's {name}")
+    for name in ("source", "id")
+]
+
+
+@extend_schema_view(
+    post=extend_schema(operation_id="usage_event_void_named", parameters=_NAMED),
+)
+class VoidNamedEvent(VoidEvent):
+    """Take back an event whose source is a URI, named as ?source=&id=."""
+
+
+@extend_schema_view(
+    post=extend_schema(operation_id="usage_event_amend_named", parameters=_NAMED),
+)
+class AmendNamedEvent(AmendEvent):
+    """Put right an event whose source is a URI, named as ?source=&id=."""
+
+
+@extend_schema_view(
+    post=extend_schema(operation_id="usage_event_revert_named", parameters=_NAMED),
+)
+class RevertNamedEvent(RevertEvent):
+    """Undo the last correction of an event whose source is a URI, named as ?source=&id=."""
 
 
 class Outcomes(APIView):
