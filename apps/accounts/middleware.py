@@ -30,8 +30,8 @@ class KeyHostMiddleware:
 
     Stands after TenantMiddleware and before sessions. On the bare host a request to the API must
     carry a key, which names the tenant (all but the API's reference, `settings.OPEN_API_PATHS`);
-    the request then goes through that tenant's urlconf, and its cookies are dropped. A key sent to a suspended tenant is looked at here, too, so that only
-    the right one learns of the suspension.
+    the request then goes through that tenant's urlconf, and its cookies are dropped. A key sent to
+    a suspended tenant is looked at here, too, so that only the right one learns of the suspension.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -205,6 +205,8 @@ def _enter(key: KeyText) -> None:
         tenant = tenants.by_slug(slug=key.slug)
     except tenants.NoTenant:
         raise wrong_key() from None
+    if not tenant.has_schema:
+        raise wrong_key()  # it cannot have issued a key yet
     if tenants.on_public():
         enter_tenant(tenant)
     elif current_schema() != tenant.schema:

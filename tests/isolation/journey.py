@@ -21,6 +21,7 @@ from apps.costs import services as costs
 from apps.costs.domain.accounts import AccountDraft
 from apps.directory import services as directory
 from apps.directory.domain.entries import CostCenterFacts, FeatureFacts, ProductFacts
+from apps.ingest import services as ingest
 from apps.notifications import services as notifications
 from apps.periods import services as periods
 from apps.periods.domain.fx import RateKind
@@ -67,6 +68,17 @@ def month(marker: str) -> Iterator[str]:
         ]
         assert send(events, actor=key, received_at=NOW).accepted == 20
         yield f"events {batch}"
+    ingest.void_event(source="gateway", event_id=f"{marker}-0-0", reason=marker, actor=key, now=NOW)
+    amended = event(f"{marker}-0-1", account=marker, tags={"team": "search"})
+    ingest.amend_event(
+        source="gateway",
+        event_id=f"{marker}-0-1",
+        event=amended,
+        reason=marker,
+        actor=key,
+        now=NOW,
+    )
+    yield "corrections"
     costs.declare_account(
         draft=AccountDraft(code="cloud", name=marker), actor=people["prepares"], now=NOW
     )

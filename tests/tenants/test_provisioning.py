@@ -13,6 +13,7 @@ from django.db import connection
 from django_tenants.utils import schema_context, schema_exists
 
 from apps.accounts import services as accounts
+from apps.accounts.domain.keys import KeyText
 from apps.accounts.models import User
 from apps.audit import selectors as audit
 from apps.core.domain.access import Scope, shell_actor, system_actor
@@ -21,7 +22,7 @@ from apps.tenants import selectors as tenants
 from apps.tenants import services
 from apps.tenants.models import Tenant
 from finops_platform import provisioning, tasks
-from tests.accounts.people import PASSWORD, browser
+from tests.accounts.people import PASSWORD, bearer, browser
 from tests.conftest import drop_tenant
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -145,6 +146,9 @@ def test_what_broke_off_is_finished_by_starting_again(umbrella, monkeypatch, whe
             provision()
     assert connection.schema_name == "public"
     assert browser("umbrella-eu").get("/login/").status_code == 403  # never half a tenant
+    key = bearer(KeyText.new("umbrella-eu").text)
+    for slug in ("umbrella-eu", ""):
+        assert browser(slug).get("/api/v1/people", headers=key).status_code == 401
     assert "umbrella-eu" not in [one.slug for one in tenants.active()]
     done = provision()
     assert browser("umbrella-eu").get("/login/").status_code == 200

@@ -111,6 +111,17 @@ TENANT: Final[Sequence[tuple[str, Sequence[Place]]]] = (
 )
 """The navigation of a tenant's site (`ui.md`); a place without a page is left out."""
 
+OPERATOR: Final[Sequence[tuple[str, Sequence[Place]]]] = (
+    (
+        "",
+        (
+            Place(label="Tenants", path="/", icon="building", scope=Scope.ADMIN),
+            Place(label="Administration", path="/admin/", icon="settings", scope=Scope.ADMIN),
+        ),
+    ),
+)
+"""The navigation of the operator's site, on the bare host."""
+
 
 def navigation(
     *,

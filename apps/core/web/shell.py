@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 
 from apps.core import presentation
 from apps.core.domain.access import Actor
-from apps.core.web.navigation import navigation
+from apps.core.web.navigation import OPERATOR, TENANT, navigation
 
 THEMES: Final = ("light", "dark")
 _SIGN_OUT: Final = ("accounts:logout", "logout")
@@ -124,5 +124,10 @@ def _nav(request: HttpRequest, actor: object) -> list[Any]:
     if not isinstance(actor, Actor):
         return []
     return list(
-        navigation(actor=actor, path=request.path, urlconf=getattr(request, "urlconf", None))
+        navigation(
+            actor=actor,
+            path=request.path,
+            urlconf=getattr(request, "urlconf", None),
+            places=TENANT if getattr(request, "tenant", None) else OPERATOR,
+        )
     )
