@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
+
+from apps.ingest.domain.receipt import Receipt
 
 
 class IngestBatch(models.Model):
@@ -86,7 +89,11 @@ class Import(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=254, help_text="file name as uploaded")
+    kind = models.CharField(max_length=8, default="native", help_text="native or focus")
     form = models.CharField(max_length=8, help_text="csv, jsonl or parquet")
+    provider_account = models.CharField(
+        max_length=200, blank=True, help_text="whose bill a FOCUS file is"
+    )
     source = models.CharField(max_length=200, blank=True, help_text="source of rows that name none")
     storage_key = models.CharField(max_length=300, help_text="where the stored file lies")
     size = models.BigIntegerField(help_text="bytes")
@@ -115,6 +122,10 @@ class Import(models.Model):
                 condition=Q(form__in=["csv", "jsonl", "parquet"]), name="ingest_import_form_known"
             ),
             models.CheckConstraint(
+                condition=Q(kind="native") | Q(kind="focus", form="csv", provider_account__gt=""),
+                name="ingest_import_kind_known",
+            ),
+            models.CheckConstraint(
                 condition=Q(size__gte=0, rows_done__gte=0), name="ingest_import_counts"
             ),
             models.CheckConstraint(
@@ -126,3 +137,25 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    # Mutators
+
+    def advance(self, receipt: Receipt, *, rows: int, keep: int) -> None:
+        """Add what became of further rows; errors beyond `keep` are counted, not kept."""
+        self.state = self.State.RUNNING
+        self.rows_done += rows
+        self.accepted += receipt.accepted
+        self.duplicates += receipt.duplicates
+        self.conflicts += receipt.conflicts
+        self.rejected += receipt.rejected
+        self.unpriced += receipt.unpriced
+        room = max(0, keep - len(self.errors))
+        self.errors = [*self.errors, *(error.as_dict() for error in receipt.errors[:room])]
+        self.save()
+
+    def finish(self, *, at: datetime, failure: str = "") -> None:
+        """End the import, well or not."""
+        self.state = self.State.FAILED if failure else self.State.DONE
+        self.message = failure
+        self.finished_at = at
+        self.save()

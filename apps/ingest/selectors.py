@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from apps.core.domain.access import Actor
 from apps.core.domain.errors import Missing
-from apps.ingest.models import IngestBatch
+from apps.ingest.models import Import, IngestBatch
 
 
 class BatchMissing(Missing):
@@ -65,6 +65,83 @@ def batches(*, before: int | None, limit: int, actor: Actor) -> Sequence[tuple[i
     if before is not None:
         rows = rows.filter(pk__lt=before)
     return [(row.pk, _facts(row)) for row in rows.order_by("-id")[:limit]]
+
+
+class ImportMissing(Missing):
+    """There is no such import, or none that the actor may see."""
+
+    default_code = "import_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFacts:
+    """How far the import of a file has come; at most 1,000 errors are kept."""
+
+    id: UUID
+    name: str
+    kind: str
+    form: str
+    size: int
+    state: str
+    rows: int
+    accepted: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+    unpriced: int
+    errors: tuple[dict[str, Any], ...]
+    message: str
+    created_by: str
+    created_at: datetime
+    finished_at: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the import as the API shows it."""
+        return asdict(self) | {"id": str(self.id), "errors": list(self.errors)}
+
+
+def one_import(*, import_id: UUID, actor: Actor) -> ImportFacts:
+    """Return an import; those limited to teams or tags see their own only.
+
+    :raises ImportMissing: when there is none.
+    """
+    row = _imports_of(actor).filter(public_id=import_id).first()
+    if row is None:
+        raise ImportMissing(f"There is no import {import_id}.")
+    return _import_facts(row)
+
+
+def imports(*, actor: Actor, limit: int = 500) -> list[ImportFacts]:
+    """Return the latest imports, the newest first."""
+    return [_import_facts(row) for row in _imports_of(actor).order_by("-id")[:limit]]
+
+
+def _imports_of(actor: Actor) -> Any:
+    rows = Import.objects.all()
+    limited = actor.teams is not None or actor.bound_tags
+    return rows.filter(created_by=actor.label) if limited else rows
+
+
+def _import_facts(row: Import) -> ImportFacts:
+    return ImportFacts(
+        id=row.public_id,
+        name=row.name,
+        kind=row.kind,
+        form=row.form,
+        size=row.size,
+        state=row.state,
+        rows=row.rows_done,
+        accepted=row.accepted,
+        duplicates=row.duplicates,
+        conflicts=row.conflicts,
+        rejected=row.rejected,
+        unpriced=row.unpriced,
+        errors=tuple(row.errors),
+        message=row.message,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )
 
 
 def _seen_by(actor: Actor) -> Any:

@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 from django.db import connection
 
+from apps.core.db import current_schema
+
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -27,7 +29,7 @@ class Memory(Generic[Key, Value]):
 
     def split(self, wanted: Iterable[Key]) -> tuple[dict[Key, Value], list[Key]]:
         """Return what is known of the keys in the current schema, and the keys that are not."""
-        known = self._known.get(connection.schema_name, {})
+        known = self._known.get(current_schema(), {})
         found: dict[Key, Value] = {}
         missing: list[Key] = []
         for key in wanted:
@@ -46,7 +48,7 @@ class Memory(Generic[Key, Value]):
             if self._size + len(numbers) > self._limit:
                 self._known.clear()
                 self._size = 0
-            self._known.setdefault(connection.schema_name, {}).update(numbers)
+            self._known.setdefault(current_schema(), {}).update(numbers)
             self._size += len(numbers)
 
     def clear(self) -> None:

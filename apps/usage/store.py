@@ -18,6 +18,7 @@ from uuid import UUID
 import psycopg
 from django.db import IntegrityError, connection
 
+from apps.core.db import current_schema
 from apps.core.domain.errors import Conflict
 from apps.core.domain.months import Month
 from apps.usage.adapters import packed
@@ -412,5 +413,5 @@ def _sources(sources: Sequence[str]) -> packed.Packed:
 
 def table(name: str) -> str:
     """Return a table of the current schema, qualified and quoted."""
-    schema = connection.ops.quote_name(connection.schema_name)
+    schema = connection.ops.quote_name(current_schema())
     return f"{schema}.{connection.ops.quote_name(name)}"

@@ -13,6 +13,7 @@ from rest_framework.utils.urls import replace_query_param
 
 from apps.core.api.fields import ExactDecimal, KnownFields
 from apps.core.domain.errors import Invalid
+from apps.ingest.services import Upload
 from apps.tenants import selectors as tenants
 from apps.usage.selectors import EventFilters, EventPage
 
@@ -240,3 +241,55 @@ class SummaryOutput(serializers.Serializer[Any]):
     rows = serializers.ListField(child=serializers.DictField())
     total = serializers.DictField()
     unpriced = serializers.DictField()
+
+
+class ImportInput(serializers.Serializer[Any]):
+    """A file to import."""
+
+    file = serializers.FileField(help_text="CSV, one object a line, or Parquet; gzip is fine")
+    form = serializers.ChoiceField(
+        required=False, choices=["csv", "jsonl", "parquet"], help_text="else by the file's name"
+    )
+    kind = serializers.ChoiceField(choices=["native", "focus"], default="native")
+    source = serializers.CharField(  # type: ignore[assignment]
+        required=False, max_length=200, help_text="of rows that name none"
+    )
+    provider_account = serializers.CharField(
+        required=False, max_length=200, help_text="whose bill a FOCUS file is"
+    )
+
+    def to_upload(self) -> Upload:
+        """Return the file and what it is."""
+        values = self.validated_data
+        file = values["file"]
+        return Upload(
+            name=file.name,
+            file=file,
+            size=file.size,
+            form=values.get("form", ""),
+            kind=values["kind"],
+            source=values.get("source", ""),
+            provider_account=values.get("provider_account", ""),
+        )
+
+
+class ImportOutput(serializers.Serializer[Any]):
+    """How far an import has come."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    form = serializers.CharField()
+    size = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=["queued", "running", "done", "failed"])
+    rows = serializers.IntegerField(help_text="rows read so far")
+    accepted = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    conflicts = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    unpriced = serializers.IntegerField()
+    errors = ItemErrorOutput(many=True)  # type: ignore[assignment]
+    message = serializers.CharField()
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)

@@ -9,6 +9,7 @@ from django.urls import path
 
 from apps.ingest.api import views
 from apps.ingest.api.events import events
+from apps.ingest.api.imports import Imports, OneImport
 
 urlpatterns = [
     path("usage/events", events),
@@ -21,5 +22,7 @@ urlpatterns = [
     path("usage/events/<str:source>/<path:event_id>", views.OneEvent.as_view()),
     path("usage/outcomes", views.Outcomes.as_view()),
     path("usage/batches/<uuid:batch>", views.OneBatch.as_view()),
+    path("usage/imports", Imports.as_view()),
+    path("usage/imports/<uuid:import_id>", OneImport.as_view()),
     path("usage/summary", views.Summary.as_view()),
 ]

@@ -9,6 +9,7 @@ from apps.ingest.services.correct import (
     revert_correction,
     void_event,
 )
+from apps.ingest.services.imports import Upload, import_events, run_import, start_import
 from apps.ingest.services.outcomes import accept_outcomes
 
 __all__ = [
@@ -16,10 +17,14 @@ __all__ = [
     "BatchRefused",
     "CorrectionFacts",
     "Receipt",
+    "Upload",
     "accept_events",
     "accept_outcomes",
     "adopt_prices",
     "amend_event",
+    "import_events",
     "revert_correction",
+    "run_import",
+    "start_import",
     "void_event",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection
 
+from apps.core.db import current_schema
 from apps.core.domain.months import Month
 from apps.usage.models import Sku, TagSet
 
@@ -87,7 +88,7 @@ def period_rollups(*, month: Month, breaks: Sequence[date] = ()) -> list[RollupR
 
 
 def _statement(breaks: Sequence[date]) -> str:
-    schema = connection.ops.quote_name(connection.schema_name)
+    schema = connection.ops.quote_name(current_schema())
     text = _SUMS.format(schema=schema)
     return text if breaks else text.replace("width_bucket(day, %(breaks)s::date[])", "0")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import connection
 
+from apps.core.db import current_schema
 from apps.core.domain.months import Month
 from apps.periods.domain.calendar import months_between
 from apps.usage.sql import partition_name, partition_statements
@@ -27,6 +28,6 @@ def ensure_partitions(*, first: Month, last: Month) -> tuple[Month, ...]:
 
 
 def _exists(cursor: object, month: Month) -> bool:
-    name = f"{connection.schema_name}.{partition_name('usage_rollup', month)}"
+    name = f"{current_schema()}.{partition_name('usage_rollup', month)}"
     cursor.execute("SELECT to_regclass(%s)", [name])  # type: ignore[attr-defined]
     return cursor.fetchone()[0] is not None  # type: ignore[attr-defined]

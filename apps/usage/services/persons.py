@@ -7,7 +7,8 @@ from hashlib import blake2b
 from typing import Final
 
 from django.conf import settings
-from django.db import connection
+
+from apps.core.db import current_schema
 
 _PURPOSE: Final = "usage.end_user"
 _SIZE: Final = 16
@@ -19,7 +20,7 @@ def hashed() -> Callable[[str], bytes]:
     The same person has another hash in another tenant, and without the installation's secret no
     list of names can be tried against the hashes.
     """
-    secret = f"{_PURPOSE}\0{connection.schema_name}\0{settings.SECRET_KEY}"
+    secret = f"{_PURPOSE}\0{current_schema()}\0{settings.SECRET_KEY}"
     key = blake2b(secret.encode(), digest_size=32).digest()
     keyed = blake2b(key=key, digest_size=_SIZE)
 

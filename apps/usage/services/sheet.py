@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from apps.core.db import current_schema
 from apps.core.domain.months import local_day
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import Calendar
@@ -145,7 +146,7 @@ def sheet_of(*, book: PriceBook, calendar: Calendar) -> RatingSheet:
     zone = tenants.current().timezone
     if connection.in_atomic_block:
         return RatingSheet(book, calendar, zone)
-    schema = connection.schema_name
+    schema = current_schema()
     found = _sheets.get(schema)
     if found is None or found.book is not book or found.bounds != Bounds.of(calendar, zone):
         if len(_sheets) >= _MOST_SHEETS:
