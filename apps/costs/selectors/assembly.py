@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
+from typing import Final
 
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
@@ -30,6 +31,9 @@ from apps.periods.domain.fx import FxTable, MissingRate
 from apps.rating import selectors as rating
 from apps.tenants import selectors as tenants
 from apps.usage import selectors as usage
+
+LATE_MONTHS: Final = 13
+"""How far back late usage is told apart by month; the calendar reaches no further by default."""
 
 
 class Assembly:
@@ -75,8 +79,10 @@ class Assembly:
 
     @cached_property
     def rollups(self) -> Sequence[usage.RollupRow]:
-        """Return the usage booked in the month."""
-        return usage.period_rollups(month=self.month, breaks=self.changes)
+        """Return the usage booked in the month; late usage apart, by the month it was used in."""
+        used_in = (self.month - back for back in range(LATE_MONTHS + 1))
+        breaks = {*self.changes, *(month.first_day for month in used_in)}
+        return usage.period_rollups(month=self.month, breaks=sorted(breaks))
 
     @property
     def billed_accounts(self) -> frozenset[str]:
