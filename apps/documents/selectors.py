@@ -118,10 +118,8 @@ def alterations() -> list[str]:
     for row in Document.objects.filter(state=State.SEALED.value).order_by("id").iterator(200):
         if digest_of(row.payload) != row.data_hash:
             found.append(f"{row.number}: its content does not match its hash")
-    for record in Rendition.objects.order_by("id").iterator(200):
-        if hashlib.sha256(storage.read(record.storage_key)).hexdigest() != record.sha256:
-            found.append(f"{record.storage_key}: its bytes do not match the record")
-    return found
+    records = Rendition.objects.order_by("id").iterator(200)
+    return found + [fault for record in records for fault in _file_faults(record)]
 
 
 def row_of(id: UUID) -> Document:
@@ -207,6 +205,16 @@ def rendition_facts(row: Rendition, document: UUID) -> RenditionFacts:
         size=row.size,
         created_at=row.created_at,
     )
+
+
+def _file_faults(record: Rendition) -> list[str]:
+    try:
+        content = storage.read(record.storage_key)
+    except storage.StoredFileMissing:
+        return [f"{record.storage_key}: the file is missing"]
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        return [f"{record.storage_key}: its bytes do not match the record"]
+    return []
 
 
 def _stored(record: Rendition) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from apps.documents import selectors
@@ -154,3 +156,28 @@ def test_records_of_renditions_only_grow(acme: Any) -> None:
         with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(sql)
     assert selectors.renditions(document)[0].sha256 != "0" * 64
+
+
+def test_the_command_names_what_was_altered(acme: Any, store: Path) -> None:
+    document = draft_october()
+    seal(document)
+    kept = documents.render(document=document, format=Format.CSV, locale="en", now=NOW)
+    out = StringIO()
+    call_command("verify_documents", "acme", stdout=out)
+    assert "as recorded" in out.getvalue()
+    (store / kept.storage_key).unlink()
+    err = StringIO()
+    with pytest.raises(CommandError, match="1 document altered"):
+        call_command("verify_documents", "acme", stderr=err)
+    assert "the file is missing" in err.getvalue()
+
+
+def test_what_waits_to_be_rendered_is_told_in_one_query(
+    acme: Any, django_assert_num_queries: Any
+) -> None:
+    first, second = draft_october(code="A"), draft_october(code="B")
+    seal(first, second)
+    documents.render(document=second, format=Format.PDF, locale="en_US", now=NOW)
+    with django_assert_num_queries(1):
+        waiting = selectors.unrendered(documents=[first, second], format=Format.PDF, locale="en-US")
+    assert waiting == [first]

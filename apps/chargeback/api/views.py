@@ -35,7 +35,7 @@ class Statements(APIView):
     """The statements of a month."""
 
     permission_classes = [HasScope]
-    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.COSTS_READ}
 
     @extend_schema(
         operation_id="statements_list", parameters=[StatementsQuery], responses=StatementPage
@@ -65,7 +65,7 @@ class StatementView(APIView):
     """One statement."""
 
     permission_classes = [HasScope]
-    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.COSTS_READ}
 
     @extend_schema(operation_id="statements_read", responses=StatementDetailOutput)
     def get(self, request: Request, id: UUID) -> Response:
@@ -87,7 +87,7 @@ class StatementLine(APIView):
     """One printed line of a statement."""
 
     permission_classes = [HasScope]
-    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.COSTS_READ}
 
     @extend_schema(operation_id="statements_explain", responses=ExplanationOutput)
     def get(self, request: Request, id: UUID, position: int) -> Response:
@@ -100,7 +100,7 @@ class StatementFile(APIView):
     """A statement as PDF, CSV or XLSX."""
 
     permission_classes = [HasScope]
-    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.COSTS_READ}
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """Answer with the file whatever the Accept header says; errors stay JSON."""

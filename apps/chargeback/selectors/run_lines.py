@@ -93,10 +93,16 @@ def _price(line: LineFacts, prices: Mapping[int, rating.UsedPrice]) -> PriceFact
 
 
 def _original_month(line: LineFacts, month: Month) -> Month | None:
-    """Return the month of use when it lies before the month that the line is booked in."""
-    if line.first_day is None or line.first_day >= month.first_day:
+    """Return the earlier month that a line corrects.
+
+    A late bill and what it reverses say it themselves; use that ended before the month began is
+    late. The cost base keeps late usage apart, so no line mixes it with the month's own.
+    """
+    if line.original_month:
+        return Month.parse(line.original_month)
+    if line.last_day is None or line.last_day >= month.first_day:
         return None
-    return Month.of(line.first_day)
+    return Month.of(line.last_day)
 
 
 def _tags(line: LineFacts) -> dict[str, str]:

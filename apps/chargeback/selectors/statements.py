@@ -27,19 +27,19 @@ def statements(*, month: Month, actor: Actor) -> list[StatementFacts]:
     Of each cost center the latest: a new draft stands in for the issued one that it will replace.
     A member sees those of the cost centers of own teams. One query, for a member three.
 
-    :raises Forbidden: when the actor may not read billing.
+    :raises Forbidden: when the actor may not read costs.
     """
-    actor.require(Scope.BILLING_READ)
+    actor.require(Scope.COSTS_READ)
     return _seen(_facts(_latest().filter(month=month.first_day)), month, actor)
 
 
 def statement(id: UUID, *, actor: Actor) -> StatementDetail:
     """Return a statement with its content, also one that was replaced.
 
-    :raises Forbidden: when the actor may not read billing.
+    :raises Forbidden: when the actor may not read costs.
     :raises StatementMissing: when there is none, or the actor may not see it.
     """
-    actor.require(Scope.BILLING_READ)
+    actor.require(Scope.COSTS_READ)
     row = Statement.objects.filter(document__public_id=id).first()
     if row is None or not _may_see(row, actor):
         raise StatementMissing("There is no such statement, or it is not yours to see.")
@@ -49,10 +49,10 @@ def statement(id: UUID, *, actor: Actor) -> StatementDetail:
 def statement_of(*, month: Month, cost_center: str, actor: Actor) -> StatementDetail:
     """Return the latest statement of a cost center in a month.
 
-    :raises Forbidden: when the actor may not read billing.
+    :raises Forbidden: when the actor may not read costs.
     :raises StatementMissing: when there is none, or the actor may not see it.
     """
-    actor.require(Scope.BILLING_READ)
+    actor.require(Scope.COSTS_READ)
     rows = _latest().filter(month=month.first_day, cost_center=cost_center)
     row = rows.first()
     if row is None or not _may_see(row, actor):
@@ -67,9 +67,9 @@ def months(*, actor: Actor) -> list[MonthFacts]:
 
     One query, and for a member two more a month.
 
-    :raises Forbidden: when the actor may not read billing.
+    :raises Forbidden: when the actor may not read costs.
     """
-    actor.require(Scope.BILLING_READ)
+    actor.require(Scope.COSTS_READ)
     by_month: dict[Month, list[StatementFacts]] = {}
     for facts in _facts(_latest()):
         by_month.setdefault(facts.month, []).append(facts)

@@ -67,19 +67,10 @@ def statements_list(found: Sequence[StatementFacts], state: ListState) -> DataLi
         columns=(
             Column(key="name", label="Cost center", link="url", sortable=True),
             Column(key="code", label="Code", kind="code", wide=True),
-            Column(key="owner", label="Owner", wide=True),
             Column(key="status", label="Status", kind="badge"),
             Column(key="number", label="Number", wide=True),
             Column(key="direct", label="Direct", kind="money", currency=currency, wide=True),
             Column(key="shared", label="Shared", kind="money", currency=currency, wide=True),
-            Column(
-                key="other",
-                label="Other",
-                kind="money",
-                currency=currency,
-                wide=True,
-                help="Markup, corrections of earlier months, adjustments and rounding.",
-            ),
             Column(key="total", label="Total", kind="money", currency=currency, sortable=True),
             Column(key="change", label="Against last month", kind="money", currency=currency),
         ),
@@ -98,12 +89,10 @@ def _statement_row(one: StatementFacts) -> dict[str, Any]:
         "name": one.name,
         "url": links.statement_url(one.month, one.cost_center),
         "code": one.cost_center,
-        "owner": one.owner_name or None,
         "status": status_of(one.state),
         "number": one.number or None,
         "direct": one.sections["direct"],
         "shared": one.sections["shared"],
-        "other": one.total - one.sections["direct"] - one.sections["shared"],
         "total": one.total,
         "change": None if one.previous is None else one.total - one.previous,
     }
@@ -127,8 +116,7 @@ def _sorted(found: list[StatementFacts], sort: str) -> list[StatementFacts]:
 def _totals(found: Sequence[StatementFacts]) -> dict[str, Decimal]:
     rows = [_statement_row(one) for one in found]
     sums = {
-        key: sum((row[key] for row in rows), Decimal(0))
-        for key in ("direct", "shared", "other", "total")
+        key: sum((row[key] for row in rows), Decimal(0)) for key in ("direct", "shared", "total")
     }
     compared = [row["change"] for row in rows if row["change"] is not None]
     return sums | ({"change": sum(compared, Decimal(0))} if compared else {})

@@ -29,7 +29,7 @@ from apps.core.web.views import PageMixin
 from apps.documents import selectors as documents
 from apps.tenants import selectors as tenants
 
-_READ: Final[Mapping[str, Scope | None]] = {"GET": Scope.BILLING_READ}
+_READ: Final[Mapping[str, Scope | None]] = {"GET": Scope.COSTS_READ}
 _HOME: Final = "Statements"
 
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
 
+from apps.core.db import current_schema
 from apps.core.domain.errors import Missing, Unavailable
 from apps.core.domain.months import Month
 
@@ -38,7 +38,7 @@ def put(*, month: Month, name: str, suffix: str, content: bytes) -> str:
 
     :raises StoreUnreliable: when the store keeps giving another name.
     """
-    folder = f"{connection.schema_name}/documents/{month}"
+    folder = f"{current_schema()}/documents/{month}"
     digest = hashlib.sha256(content).hexdigest()[:16]
     for key in (f"{folder}/{name}.{suffix}", f"{folder}/{name}.{digest}.{suffix}"):
         for _ in range(_TRIES):
@@ -58,7 +58,7 @@ def read(key: str) -> bytes:
 
     :raises StoredFileMissing: when there are none, or the key is another tenant's.
     """
-    if not key.startswith(f"{connection.schema_name}/"):
+    if not key.startswith(f"{current_schema()}/"):
         raise StoredFileMissing("There is no such file.")
     try:
         with default_storage.open(key) as file:

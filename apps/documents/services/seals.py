@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from apps.core.db import current_schema
 from apps.documents.domain.facts import IssueFacts
 from apps.documents.domain.numbers import checked_series, number_of
 from apps.documents.domain.states import DocumentNotDraft, State
@@ -67,7 +68,7 @@ def _locked_drafts(documents: Sequence[UUID]) -> list[Document]:
 
 def _take(series: str, count: int) -> int:
     """Take numbers from a series and return the last of them; holds the series until COMMIT."""
-    schema = connection.ops.quote_name(connection.schema_name)
+    schema = connection.ops.quote_name(current_schema())
     with connection.cursor() as cursor:
         cursor.execute(_TAKE.format(schema=schema), [series, count])
         last: int = cursor.fetchone()[0]
