@@ -15,7 +15,6 @@ from apps.core.db import enter_public, enter_tenant
 from apps.core.domain.errors import Missing, Refusal
 from apps.tenants import selectors
 
-ANY_HOST: Final = ("/healthz", "/readyz", "/metrics")
 MACHINE_PATHS: Final = ("/api/", "/v1/", "/webhooks/")
 
 
@@ -34,7 +33,7 @@ class TenantMiddleware:
         enter_public()
         request.tenant = None  # type: ignore[attr-defined]
         host, _port = split_domain_port(request.get_host())
-        if host in operator_hosts() or request.path.startswith(ANY_HOST):
+        if host in settings.OPERATOR_HOSTS:
             request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
             return self.get_response(request)
         tenant = selectors.serving(host=host)
@@ -47,16 +46,10 @@ class TenantMiddleware:
         return self.get_response(request)
 
 
-def operator_hosts() -> frozenset[str]:
-    """Return the bare hosts: they serve the operator's site and, for keys, every tenant's API."""
-    return frozenset(settings.OPERATOR_HOSTS)
-
-
 def carries_key(request: HttpRequest) -> bool:
     """Tell whether the request goes to the API with a bearer key."""
-    return is_machine_path(request.path) and request.headers.get("Authorization", "").startswith(
-        "Bearer "
-    )
+    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    return is_machine_path(request.path) and scheme.lower() == "bearer"
 
 
 def is_machine_path(path: str) -> bool:
