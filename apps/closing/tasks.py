@@ -7,11 +7,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from celery import shared_task
-from django.db import connection
 from django.utils import timezone
 from django_tenants.utils import schema_context
 
 from apps.closing import selectors, services
+from apps.core.db import current_schema
 from apps.core.domain.errors import Refusal, Unavailable
 from apps.tenants import selectors as tenants
 
@@ -21,7 +21,7 @@ SILENCE: Final = timedelta(seconds=90)
 
 def enqueue(run: UUID) -> None:
     """Ask for a close of the present schema to be advanced, once the transaction commits."""
-    advance.delay_on_commit(schema=connection.schema_name, run=str(run))
+    advance.delay_on_commit(schema=current_schema(), run=str(run))
 
 
 @shared_task(queue="close", acks_late=True)

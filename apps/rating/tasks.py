@@ -6,8 +6,9 @@ from typing import Final
 
 from celery import shared_task, signature
 from celery.canvas import Signature
-from django.db import connection, transaction
+from django.db import transaction
 
+from apps.core.db import current_schema
 from apps.tenants import selectors as tenants
 
 ADOPT_PRICES: Final = "apps.ingest.tasks.adopt_prices"
@@ -20,7 +21,7 @@ def request_adoption() -> None:
     A broker that does not answer delays nothing but the adoption, and is logged: the daily run
     adopts what was left.
     """
-    schema: str = connection.schema_name  # type: ignore[attr-defined]
+    schema = current_schema()
 
     def enqueue() -> None:  # a function, as Django logs it by its qualified name
         _adoption_of(schema).apply_async()

@@ -8,13 +8,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
-
 from apps.accounts import selectors as accounts
 from apps.closing import selectors as closes
 from apps.closing import services as closing
 from apps.closing import tasks
 from apps.closing.domain.steps import CloseRunFacts, RunState
+from apps.core.db import current_schema
 from apps.core.domain.access import Actor
 from apps.core.domain.months import Month
 
@@ -60,7 +59,7 @@ def close_month(
 
 
 def _advance(run: UUID) -> None:
-    tasks.advance.delay(schema=connection.schema_name, run=str(run))
+    tasks.advance.delay(schema=current_schema(), run=str(run))
 
 
 def _wait(

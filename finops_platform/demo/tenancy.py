@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 
 from django_tenants.utils import schema_context
 
@@ -118,7 +119,7 @@ def _ensure_rate(  # noqa: PLR0917 - one row of the table
     month: Month,
     base: str,
     quote: str,
-    rate: object,
+    rate: Decimal,
     kind: RateKind,
     source: str,
     rate_on: date,

@@ -40,7 +40,7 @@ class RuleInput(serializers.Serializer[Any]):
 
 
 @extend_schema_serializer(component_name="AllocationRuleOutput")
-class RuleOutput(serializers.Serializer[RuleFacts]):
+class RuleOutput(serializers.Serializer[Any]):
     """A stored version of a rule."""
 
     id = serializers.UUIDField()
@@ -59,6 +59,12 @@ class RuleOutput(serializers.Serializer[RuleFacts]):
             "created_at": instance.created_at.isoformat(),
             "created_by": instance.created_by,
         }
+
+
+class RuleList(serializers.Serializer[Any]):
+    """Rules."""
+
+    results = RuleOutput(many=True)
 
 
 class ChangeOutput(serializers.Serializer[Any]):
@@ -101,7 +107,7 @@ class PreviewOutput(serializers.Serializer[Preview]):
 
 
 @extend_schema_serializer(component_name="AllocationRunOutput")
-class RunOutput(serializers.Serializer[RunFacts]):
+class RunOutput(serializers.Serializer[Any]):
     """A run with its hashes; per axis lines minus sources is zero."""
 
     id = serializers.UUIDField()
@@ -143,10 +149,16 @@ class RunOutput(serializers.Serializer[RunFacts]):
         }
 
 
+class RunList(serializers.Serializer[Any]):
+    """Runs."""
+
+    results = RunOutput(many=True)
+
+
 class DriverInput(serializers.Serializer[Any]):
     """Driver values by receiver: {"ads": "12"}."""
 
-    values = serializers.DictField(  # type: ignore[assignment]
+    values = serializers.DictField(
         child=serializers.DecimalField(max_digits=24, decimal_places=6), allow_empty=False
     )
 

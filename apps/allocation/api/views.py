@@ -17,7 +17,9 @@ from apps.allocation.api.serializers import (
     EndInput,
     PreviewOutput,
     RuleInput,
+    RuleList,
     RuleOutput,
+    RunList,
     RunOutput,
 )
 from apps.allocation.domain.payload import read_rule
@@ -52,7 +54,7 @@ class Rules(APIView):
     @extend_schema(
         operation_id="allocation_rules_list",
         parameters=[_PERIOD],
-        responses=RuleOutput(many=True),
+        responses=RuleList,
     )
     def get(self, request: Request) -> Response:
         """List the newest version of every rule, or with `period` those that decide there."""
@@ -80,7 +82,7 @@ class RuleVersions(APIView):
     permission_classes = [SeesEverything]
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.COSTS_READ}
 
-    @extend_schema(operation_id="allocation_rule_read", responses=RuleOutput(many=True))
+    @extend_schema(operation_id="allocation_rule_read", responses=RuleList)
     def get(self, request: Request, code: str) -> Response:
         """Return every version of a rule, newest first."""
         return Response({"results": RuleOutput(selectors.versions(code=code), many=True).data})
@@ -169,7 +171,7 @@ class Runs(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.COSTS_READ}
 
     @extend_schema(
-        operation_id="allocation_runs_list", parameters=[_PERIOD], responses=RunOutput(many=True)
+        operation_id="allocation_runs_list", parameters=[_PERIOD], responses=RunList
     )
     def get(self, request: Request) -> Response:
         """List runs, newest first."""

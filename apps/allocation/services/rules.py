@@ -81,9 +81,13 @@ def _starting(rule: Rule, day: date) -> Rule:
 
 
 def _first_month(rule: Rule) -> Month:
+    return Month.of(_first_day(rule))
+
+
+def _first_day(rule: Rule) -> date:
     if rule.valid_from is None:
         raise Unprocessable("Say from which month on the rule applies.", code="first_month")
-    return Month.of(rule.valid_from)
+    return rule.valid_from
 
 
 def _require_not_closed(month: Month) -> None:
@@ -127,7 +131,7 @@ def _insert(
         zero_policy=rule.zero_policy.value,
         final_only=rule.final_only,
         percent=rule.percent,
-        valid_from=rule.valid_from,
+        valid_from=_first_day(rule),
         valid_to=rule.valid_to,
         is_ended=is_ended,
         created_at=now,

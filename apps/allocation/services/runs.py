@@ -17,6 +17,7 @@ from apps.allocation.selectors.inputs import Inputs, drivers_json, gather
 from apps.allocation.selectors.rules import rules_json
 from apps.allocation.selectors.runs import run_facts
 from apps.audit import services as audit
+from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, Unprocessable
 from apps.core.domain.money import EXACT
@@ -96,7 +97,7 @@ def _hold(month: Month) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, hashtext(%s))",
-            [_LOCK, f"{connection.schema_name}/{month}"],
+            [_LOCK, f"{current_schema()}/{month}"],
         )
     states = periods.hold_open(months=[month])
     if states[month].value == "closed":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -217,7 +217,7 @@ class Progress(PageMixin, View):
 class _Deed(PageMixin, View):
     """Does one thing to a month and goes back to its page; a refusal is said there."""
 
-    http_method_names: ClassVar[list[str]] = ["post", "options"]
+    http_method_names = ["post", "options"]
     said = ""
 
     def post(self, request: HttpRequest, month: str) -> HttpResponse:

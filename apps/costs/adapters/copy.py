@@ -9,6 +9,7 @@ import orjson
 from django.db import connection
 from psycopg import sql
 
+from apps.core.db import current_schema
 from apps.costs.domain.focus import FIELDS, FocusRow
 from apps.costs.models import Bill
 
@@ -41,5 +42,4 @@ def copy_lines(rows: Iterable[FocusRow], *, bills: dict[str, Bill]) -> int:
 
 
 def _schema() -> str:
-    schema: str = connection.schema_name  # type: ignore[attr-defined]
-    return schema
+    return current_schema()

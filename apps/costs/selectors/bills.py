@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Max
 from psycopg import sql
 
+from apps.core.db import current_schema
 from apps.core.domain.errors import Missing
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
@@ -185,5 +186,4 @@ def _group(bill: BookedBill, row: tuple) -> ChargeGroup:  # type: ignore[type-ar
 
 
 def _schema() -> str:
-    schema: str = connection.schema_name  # type: ignore[attr-defined]
-    return schema
+    return current_schema()

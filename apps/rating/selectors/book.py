@@ -15,6 +15,7 @@ from django.db.models import Max, Q
 
 from apps.catalog import selectors as catalog
 from apps.catalog.domain.aliases import ModelIndex, ProviderRule
+from apps.core.db import current_schema
 from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.errors import Missing
 from apps.rating.domain import diff
@@ -52,7 +53,7 @@ def price_book(*, version: int | None = None) -> PriceBook:
     :raises VersionUnknown: when there is no such version.
     """
     facts = current_version() if version is None else _version(version)
-    schema: str = connection.schema_name  # type: ignore[attr-defined]
+    schema = current_schema()
     key = (schema, facts.version, facts.adopted_at)
     book = _books.get(key)
     if book is None:

@@ -8,6 +8,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from apps.audit import services as audit
+from apps.core.db import current_schema
 from apps.core.domain.access import Actor
 from apps.core.domain.errors import Conflict
 from apps.rating.models import CurrentVersion, PriceBookVersion
@@ -94,7 +95,7 @@ def held_version() -> PriceBookVersion:
 
 
 def _locked(lock: str) -> int:
-    name: str = connection.schema_name  # type: ignore[attr-defined]
+    name = current_schema()
     schema = connection.ops.quote_name(name)
     with connection.cursor() as cursor:
         cursor.execute(_IN_FORCE.format(schema=schema, lock=lock))

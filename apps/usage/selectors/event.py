@@ -86,6 +86,7 @@ def _rated(facts: EventFacts, present: tuple[Any, ...], rows: list[tuple[Any, ..
     )
     quantities = {**facts.quantities, REQUESTS: Decimal(1)}
     booked = present[20]
+    rates: Mapping[str, Rate]
     if booked is None:
         sheet.learn(span, list(facts.quantities))
         key, rates = span.key, span.rates

@@ -78,7 +78,7 @@ def period_rollups(*, month: Month, breaks: Sequence[date] = ()) -> list[RollupR
 
     Cells that cancel out are left out. Three queries, whatever the number of events.
     """
-    wanted = {"period": month.first_day, "breaks": sorted(breaks)}
+    wanted: dict[str, Any] = {"period": month.first_day, "breaks": sorted(breaks)}
     with connection.cursor() as cursor:
         cursor.execute(_statement(breaks), wanted)
         sums = cursor.fetchall()

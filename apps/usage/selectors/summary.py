@@ -109,7 +109,7 @@ class _Sum:
 def _sums(start: date, end: date, granularity: Granularity, attribution: Attribution) -> list[_Sum]:
     """Sum over days between which neither the row's time nor any owner changes."""
     statement = _SUMS.format(day=_DAYS[granularity], rollups=table("usage_rollup"))
-    wanted = {
+    wanted: dict[str, Any] = {
         "period": Month.of(start).first_day,
         "start": start,
         "end": end,

@@ -18,6 +18,7 @@ from apps.core.domain.months import Month
 from apps.periods import selectors as periods
 from apps.usage import store
 from apps.usage.domain.cells import Cell, Sums, add, cells_of
+from apps.usage.domain.digest import VERSION
 from apps.usage.domain.normalize import REQUESTS, Quantities
 from apps.usage.domain.placed import Placed
 from apps.usage.domain.timeline import Span
@@ -109,7 +110,7 @@ def append_revision(*, item: Placed, key: int, revision: int, month: Month, entr
     add(sums, item.span, item.tag_set, item.quantities)
     _apply(month, cells_of(sums))
     EventDigest.objects.bulk_create(
-        [EventDigest(key=key, digest=item.digest, digest_version=store.VERSION)],
+        [EventDigest(key=key, digest=item.digest, digest_version=VERSION)],
         ignore_conflicts=True,
     )
     record_sent_outcomes(events=[item], received_at=entry.received_at)

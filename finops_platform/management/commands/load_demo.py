@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
+from functools import partial
 from typing import Any
 
 from django.core.management import call_command
@@ -95,7 +96,7 @@ class Command(PlatformCommand):
                             approver=roles["owner"],
                             shell=self.actor,
                             clock=timezone.now,
-                            glance=lambda run, bar=bar: _show(bar, run),
+                            glance=partial(_show, bar),
                         )
                     except CloseStuck as stuck:
                         raise CommandError(str(stuck)) from stuck
