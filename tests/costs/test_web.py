@@ -9,9 +9,11 @@ import time_machine
 
 from apps.core.domain.access import Role
 from apps.costs.models import Bill, ProviderAccount
+from apps.costs.web.rule_form import CHOSEN, _match, _sets, initial_of
 from apps.directory import selectors as directory
 from apps.directory import services as directory_services
 from apps.directory.domain.entries import CostCenterFacts, TeamFacts
+from apps.directory.domain.rules import Rule, parse
 from tests.accounts.people import person as account_of
 from tests.accounts.people import signed_in
 from tests.costs.conftest import NOW, focus, row
@@ -121,19 +123,15 @@ def test_an_unknown_team_is_listed_and_mapped_by_one_click(finance):
 
 
 def test_a_rule_is_previewed_put_in_force_changed_and_retired(finance):
-    send([event(tags={"unit": "blue"})])
-    form = {
-        "name": "unit",
-        "priority": "100",
-        "match": '{"tags": {"unit": ["blue"]}}',
-        "sets": '{"team": "search"}',
-    }
+    send([event(tags={"unit": "blue = 1, x"})])
+    form = {"name": "unit", "priority": "100", "tags": "unit = blue = 1, x", "team": "search"}
     preview = text_of(finance.post("/settings/attribution/preview/", form))
     assert "UNALLOCATED" in preview
     assert "CC-1" in preview
     assert directory.rules() == []
     assert finance.post("/settings/attribution/rules/new/", form).status_code == 302
     (rule,) = directory.rules()
+    assert rule.match.tags == (("unit", ("blue = 1, x",)),)
     here = f"/settings/attribution/rules/{rule.public_id}/"
     assert "put it in force" in text_of(finance.get(here))
     changed = finance.post(here, {**form, "priority": "7"})
@@ -143,21 +141,37 @@ def test_a_rule_is_previewed_put_in_force_changed_and_retired(finance):
     assert directory.rules() == []
 
 
+def test_a_rule_is_shown_as_it_was_written():
+    written = {
+        "provider": ["aws", "az*"],
+        "tags": {"env": [""], "unit": ["a = b", "c"]},
+    }
+    sets = {"team": "search", "environment": "production", "customer": {"tag": "tenant"}}
+    read = parse(match=written, sets=sets)
+    rule = Rule("r", 5, read.match, read.sets)
+    form = {**dict.fromkeys(CHOSEN, ""), **initial_of(rule)}
+    assert form["tags"] == "env = \nunit = a = b\nunit = c"
+    again = parse(match=_match(form), sets=_sets(form))
+    assert (again.match, again.sets, again.errors) == (read.match, read.sets, ())
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"sets": '{"team": "nobody"}'}, "There is no team nobody."),
-        ({"sets": "team=search"}, "Name at least one dimension"),
-        ({"match": "[1]"}, "Give an object"),
-        ({"match": '{"user": "x"}'}, "Match on provider, model or tags."),
+        ({"team": "nobody"}, "Select a valid choice"),
+        ({"team": ""}, "Name at least one dimension"),
+        ({"others": "mood = good"}, "Set one of team"),
+        ({"others": "environment ="}, "Give a code"),
+        ({"others": "feature = none"}, "There is no feature none."),
+        ({"tags": "unit = " + "x" * 300}, "Give a value or a list of values as text."),
     ],
 )
 def test_a_rule_that_cannot_be_right_is_answered_beside_its_field(finance, changes, says):
-    form = {"name": "r", "priority": "1", "match": "", "sets": '{"team": "search"}', **changes}
+    form = {"name": "r", "priority": "1", "team": "search", **changes}
     answer = finance.post("/settings/attribution/rules/new/", form)
     assert answer.status_code == 200
     assert says in text_of(answer)
-    assert says in text_of(finance.post("/settings/attribution/preview/", form))
+    assert finance.post("/settings/attribution/preview/", form).status_code == 200
     assert directory.rules() == []
 
 

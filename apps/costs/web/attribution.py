@@ -23,11 +23,15 @@ from apps.core.web.parts import Entry, Kpi
 from apps.core.web.views import PageMixin
 from apps.costs import selectors
 from apps.costs.domain.unowned import Coverage, LooseValue
-from apps.costs.web.forms import MappingForm, RuleForm, show_refusal, written
+from apps.costs.web.forms import MappingForm, show_refusal
 from apps.costs.web.months import month_asked, month_tabs
+from apps.costs.web.rule_form import RuleForm, field_of, initial_of
 from apps.directory import selectors as directory
 from apps.directory import services
+from apps.directory.domain.entries import is_code
 from apps.directory.domain.rules import Rule
+from apps.periods import selectors as periods
+from apps.periods.domain.calendar import State
 from apps.tenants import selectors as tenants
 
 _TITLE: Final = "Tags and attribution"
@@ -73,7 +77,7 @@ class Attribution(PageMixin, TemplateView):
             title=_TITLE,
             subtitle="Six tags name the owner by themselves: team, product, feature, customer, "
             "experiment, environment. Rules come first, the lowest priority before the others.",
-            crumbs=[Crumb("Settings"), Crumb(_TITLE)],
+            crumbs=[Crumb("Settings")],
             primary=new,
             tabs=month_tabs(ListState.of(self.request)),
         )
@@ -88,6 +92,7 @@ class Attribution(PageMixin, TemplateView):
             list=_loose_list(loose, state, currency),
             rules=_rule_list(state),
             targets=_targets(month),
+            is_closed=periods.period(month).state is State.CLOSED,
             **kwargs,
         )
 
@@ -137,9 +142,10 @@ class _RulePage(PageMixin, FormView):  # type: ignore[type-arg]
     form_class = RuleForm
     scopes = _WRITE
 
-    def crumbs(self, here: str) -> list[Crumb]:
+    @property
+    def crumbs(self) -> list[Crumb]:
         """Return the way to this page."""
-        return [Crumb("Settings"), Crumb(_TITLE, reverse("costs:attribution")), Crumb(here)]
+        return [Crumb("Settings"), Crumb(_TITLE, reverse("costs:attribution"))]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(cancel_url=reverse("costs:attribution"), **kwargs)
@@ -148,7 +154,7 @@ class _RulePage(PageMixin, FormView):  # type: ignore[type-arg]
         try:
             self.save(form.to_rule())
         except Refusal as refusal:
-            show_refusal(form, refusal)
+            show_refusal(form, refusal, field_of)
             return self.form_invalid(form)
         messages.success(self.request, "The rule is in force; open months follow it at once.")
         return HttpResponseRedirect(reverse("costs:attribution"))
@@ -162,7 +168,7 @@ class NewRule(_RulePage):
     """Puts a new rule in force."""
 
     def page(self) -> Page:
-        return Page(title="New rule", crumbs=self.crumbs("New rule"))
+        return Page(title="New rule", crumbs=self.crumbs)
 
     def save(self, rule: Rule) -> None:
         services.add_rule(rule=rule, actor=self.actor, now=timezone.now())
@@ -177,20 +183,12 @@ class EditRule(_RulePage):
             title=rule.name,
             subtitle=f"Version {rule.version}. What you save is a new version; the earlier ones "
             "stay on record, and closed months keep them.",
-            crumbs=self.crumbs(rule.name),
+            crumbs=self.crumbs,
             actions=[Action(label="Retire it", dialog="retire", danger=True)],
         )
 
     def get_initial(self) -> dict[str, Any]:
-        rule = self._rule
-        return {
-            "name": rule.name,
-            "priority": rule.priority,
-            "match": written(rule.match.as_json()),
-            "sets": written(rule.sets_as_json()),
-            "valid_from": rule.valid_from,
-            "valid_to": rule.valid_to,
-        }
+        return initial_of(self._rule)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "fixed_name": self._rule.name}
@@ -248,6 +246,7 @@ def _loose_list(loose: Sequence[LooseValue], state: ListState, currency: str) ->
                 "dimension": each.dimension,
                 "tag": each.tag,
                 "value": each.value,
+                "may_register": each.tag == each.dimension and is_code(each.value),
                 "effective": each.effective,
                 "currency": currency,
                 "number": number,

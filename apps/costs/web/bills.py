@@ -99,7 +99,7 @@ class Bills(PageMixin, TemplateView):
             title="Bills",
             subtitle="What providers bill, as delivered. A newer version takes the place of the "
             "whole bill before it; all versions stay on record.",
-            crumbs=[Crumb("Sources"), Crumb("Bills")],
+            crumbs=[Crumb("Sources")],
             primary=upload if self.actor.may(Scope.BILLING_WRITE) else None,
             tabs=_tabs("bills"),
         )
@@ -140,7 +140,7 @@ class BillPage(PageMixin, TemplateView):
         return Page(
             title=name,
             subtitle=bill.file_name,
-            crumbs=[Crumb("Sources"), Crumb("Bills", reverse("costs:bills")), Crumb(name)],
+            crumbs=[Crumb("Sources"), Crumb("Bills", reverse("costs:bills"))],
             status="current" if bill.is_current else "superseded",
             facts=[
                 Fact("Version", str(bill.version)),
@@ -175,7 +175,7 @@ class Upload(PageMixin, FormView):  # type: ignore[type-arg]
         return Page(
             title="Upload a bill",
             subtitle="It is read twice: once to check every row, once to book it.",
-            crumbs=[Crumb("Sources"), Crumb("Bills", reverse("costs:bills")), Crumb("Upload")],
+            crumbs=[Crumb("Sources"), Crumb("Bills", reverse("costs:bills"))],
         )
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -227,7 +227,7 @@ class Accounts(PageMixin, TemplateView):
         return Page(
             title="Provider accounts",
             subtitle="Where cost comes from, and whose amounts count: our metering or the bill.",
-            crumbs=[Crumb("Sources"), Crumb("Accounts")],
+            crumbs=[Crumb("Sources")],
             primary=new if self.actor.may(Scope.BILLING_WRITE) else None,
             tabs=_tabs("accounts"),
         )
@@ -268,7 +268,7 @@ class NewAccount(PageMixin, FormView):  # type: ignore[type-arg]
 
     def page(self) -> Page:
         here = "Declare an account"
-        crumbs = [Crumb("Sources"), Crumb("Accounts", reverse("costs:accounts")), Crumb(here)]
+        crumbs = [Crumb("Sources"), Crumb("Accounts", reverse("costs:accounts"))]
         return Page(title=here, subtitle="It counts from the first open month on.", crumbs=crumbs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -345,7 +345,7 @@ def _report_page(report: ImportReport) -> Page:
     told = "The file had been imported before" if report.already_imported else "The bill is booked"
     return Page(
         title=told,
-        crumbs=[Crumb("Sources"), Crumb("Bills", reverse("costs:bills")), Crumb("Upload")],
+        crumbs=[Crumb("Sources"), Crumb("Bills", reverse("costs:bills"))],
         primary=Action(label="See the bills", url=reverse("costs:bills")),
         facts=[
             Fact("Charges", presentation.quantity(Decimal(report.rows), "")),

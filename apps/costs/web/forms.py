@@ -1,17 +1,14 @@
-"""Forms of bills, provider accounts and attribution rules."""
+"""Forms of bills, provider accounts and mappings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import orjson
 from django import forms
 
-from apps.core.domain.errors import FieldError, Refusal
+from apps.core.domain.errors import Refusal
 from apps.costs.domain.accounts import AccountDraft, Feed, Truth
-from apps.directory import services as directory
-from apps.directory.domain.rules import Rule, parse
 
 _SHORT: Final = {"autocomplete": "off", "spellcheck": "false"}
 _TRUTHS: Final = [
@@ -67,60 +64,6 @@ class AccountForm(forms.Form):
         )
 
 
-class RuleForm(forms.Form):
-    """An attribution rule; match and settings as the API writes them."""
-
-    name = forms.CharField(max_length=120)
-    priority = forms.IntegerField(
-        initial=100, min_value=0, max_value=1_000_000, help_text="The lowest is asked first."
-    )
-    match = forms.CharField(
-        label="When",
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
-        help_text='Such as {"provider": ["aws"], "tags": {"business_unit": ["Vienna*"]}}. A star '
-        "at the end stands for any ending; empty matches everything.",
-    )
-    sets = forms.CharField(
-        label="Then",
-        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text='Such as {"team": "search"}, or {"customer": {"tag": "tenant"}} to copy a tag.',
-    )
-    valid_from = forms.DateField(
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text="Empty: for every day that is not closed yet.",
-    )
-    valid_to = forms.DateField(
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text="The first day on which it holds no longer. Empty: for good.",
-    )
-
-    def __init__(self, *args: Any, fixed_name: str = "", **options: Any) -> None:
-        super().__init__(*args, **options)
-        if fixed_name:
-            self.fields["name"].disabled = True
-
-    def to_rule(self) -> Rule:
-        """Return the rule as the service takes it.
-
-        :raises RuleRefused: when match or settings cannot be read; names every mistake.
-        """
-        entered = self.cleaned_data
-        read = parse(match=_json(entered["match"] or "{}"), sets=_json(entered["sets"]))
-        if read.errors:
-            raise directory.RuleRefused(read.errors[0].message, errors=read.errors)
-        return Rule(
-            name=entered["name"],
-            priority=entered["priority"],
-            match=read.match,
-            sets=read.sets,
-            valid_from=entered["valid_from"],
-            valid_to=entered["valid_to"],
-        )
-
-
 class MappingForm(forms.Form):
     """A value that is to stand for a registered code."""
 
@@ -130,26 +73,10 @@ class MappingForm(forms.Form):
     target = forms.CharField(max_length=64)
 
 
-def written(value: object) -> str:
-    """Return a rule's match or settings as a person edits them."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-
-
-def show_refusal(form: forms.Form, refusal: Refusal) -> None:
+def show_refusal(form: forms.Form, refusal: Refusal, field_of: Callable[[str], str] = str) -> None:
     """Put a service's refusal beside the fields that it names, else above the form."""
     for wrong in refusal.errors:
-        form.add_error(_field_of(wrong, form), wrong.message)
+        name = field_of(wrong.field)
+        form.add_error(name if name in form.fields else None, wrong.message)
     if not refusal.errors:
         form.add_error(None, refusal.message)
-
-
-def _field_of(wrong: FieldError, form: forms.Form) -> str | None:
-    name = wrong.field.partition(".")[0]
-    return name if name in form.fields else None
-
-
-def _json(text: str) -> object:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text

@@ -92,6 +92,11 @@ class CustomerFacts:
 Entry = CostCenterFacts | TeamFacts | ProductFacts | FeatureFacts | CustomerFacts
 
 
+def is_code(text: str) -> bool:
+    """Tell whether a text could be the code of an entry."""
+    return _CODE.fullmatch(text) is not None
+
+
 def refusals_of(entry: Entry) -> tuple[FieldError, ...]:
     """Return what is wrong with an entry by itself, field by field."""
     found = [*_code_refusals("code", entry.code), *_name_refusals(entry.name)]
@@ -112,7 +117,7 @@ def refusals_of(entry: Entry) -> tuple[FieldError, ...]:
 
 
 def _code_refusals(name: str, code: str) -> Iterable[FieldError]:
-    if not _CODE.fullmatch(code):
+    if not is_code(code):
         yield FieldError(
             name,
             "code",

@@ -49,7 +49,7 @@ class Entries(PageMixin, TemplateView):
         return Page(
             title=_TITLE,
             subtitle=kind.what,
-            crumbs=[Crumb("Settings"), Crumb(_TITLE)],
+            crumbs=[Crumb("Settings")],
             primary=new if self.actor.may(Scope.DIRECTORY_WRITE) else None,
             tabs=[Tab(label=one.plural, url=_list_url(one), active=one is kind) for one in KINDS],
         )
@@ -101,9 +101,10 @@ class _EntryPage(PageMixin, FormView):  # type: ignore[type-arg]
     def get_form_class(self) -> type[EntryForm]:
         return self.kind.form
 
-    def crumbs(self, here: str) -> list[Crumb]:
+    @property
+    def crumbs(self) -> list[Crumb]:
         """Return the way to this page."""
-        return [Crumb("Settings"), Crumb(self.kind.plural, _list_url(self.kind)), Crumb(here)]
+        return [Crumb("Settings"), Crumb(self.kind.plural, _list_url(self.kind))]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(cancel_url=_list_url(self.kind), **kwargs)
@@ -127,7 +128,7 @@ class NewEntry(_EntryPage):
 
     def page(self) -> Page:
         title = f"New {self.kind.singular}"
-        return Page(title=title, subtitle=self.kind.what, crumbs=self.crumbs(title))
+        return Page(title=title, subtitle=self.kind.what, crumbs=self.crumbs)
 
     def get_initial(self) -> dict[str, Any]:
         return {"code": self.request.GET.get("code", "")[:64]}
@@ -141,7 +142,7 @@ class EditEntry(_EntryPage):
 
     def page(self) -> Page:
         entry = self._entry
-        return Page(title=f"{entry.code}, {entry.name}", crumbs=self.crumbs(entry.code))
+        return Page(title=f"{entry.code}, {entry.name}", crumbs=self.crumbs)
 
     def get_initial(self) -> dict[str, Any]:
         return asdict(self._entry)

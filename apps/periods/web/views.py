@@ -66,7 +66,7 @@ class Rates(PageMixin, TemplateView):
             title=_TITLE,
             subtitle=f"Every cost is converted into {currency} once, at its month's rate. Until a "
             "month is frozen its budget rate applies and amounts are provisional.",
-            crumbs=[Crumb("Settings"), Crumb(_TITLE)],
+            crumbs=[Crumb("Settings")],
             primary=enter if self.actor.may(Scope.PRICES_WRITE) else None,
             facts=[Fact("Your currency", currency)],
         )
@@ -111,7 +111,7 @@ class NewRate(PageMixin, FormView):  # type: ignore[type-arg]
         return Page(
             title="Enter a rate",
             subtitle="What was entered stays on record; entering a pair again corrects it.",
-            crumbs=[Crumb("Settings"), Crumb(_TITLE, reverse("periods:rates")), Crumb("Enter")],
+            crumbs=[Crumb("Settings"), Crumb(_TITLE, reverse("periods:rates"))],
         )
 
     def get_form_kwargs(self) -> dict[str, Any]:
