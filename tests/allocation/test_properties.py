@@ -15,6 +15,7 @@ from apps.allocation.domain.proof import Sealer, source_totals
 from apps.allocation.domain.routes import TrappedCost
 from apps.allocation.domain.rules import Axis, Method, Rule, Scope, ZeroPolicy
 from apps.allocation.domain.sources import Source, in_quanta
+from apps.core.domain.shares import apportion
 from tests.allocation.build import QUANTUM, allocation, exact, rule, source
 
 TEAMS = ["ads", "it", "legal", "ops", "search"]
@@ -183,6 +184,12 @@ def test_originals_and_corrections_are_the_full_recompute(
     for code, amount in exact(solve(late, found)).items():
         apart[code] = apart.get(code, Fraction(0)) + amount
     assert {c: a for c, a in apart.items() if a} == {c: a for c, a in together.items() if a}
+
+
+@given(st.lists(st.decimals(-1000, 1000, places=20), min_size=1, max_size=30))
+def test_sources_are_rounded_as_shares_are(amounts: list[Decimal]) -> None:
+    exact = {n: Fraction(amount) / Fraction(QUANTUM) for n, amount in enumerate(amounts)}
+    assert in_quanta(amounts) == [int(part) for part in apportion(exact, Decimal(1)).values()]
 
 
 @given(st.lists(st.decimals(-1000, 1000, places=20), min_size=1, max_size=30))

@@ -18,6 +18,7 @@ from apps.core.domain.money import PUBLISHED_QUANTUM
 
 _QUANTA: Final = int(1 / PUBLISHED_QUANTUM)
 _SHARE_SCALE: Final = 10**18
+_LINES_A_WRITE: Final = 500
 
 _SOURCE_COLUMNS: Final = (
     "id, run_id, key, origin, basis, provider_account, original_month, tags, tag_set, account, "
@@ -38,6 +39,7 @@ _LINE_COLUMNS: Final = (
 def write_sources(*, run: int, inputs: Inputs) -> list[int]:
     """Write the sources of a run in their order and return their ids."""
     ids = _reserve("allocation_source", len(inputs.sources))
+    tags: dict[frozenset[tuple[str, str]], str] = {}
     with connection.cursor() as cursor, cursor.copy(_copy("source", _SOURCE_COLUMNS)) as copy:
         for id, line, source, owner in zip(
             ids, inputs.lines, inputs.sources, inputs.owners, strict=True
@@ -51,7 +53,7 @@ def write_sources(*, run: int, inputs: Inputs) -> list[int]:
                     line.basis.value,
                     line.provider_account,
                     line.original_month,
-                    canonical_json(line.tags).decode(),
+                    _tags(source.facts.tags, tags),
                     line.tag_set_id,
                     line.account,
                     line.provider,
@@ -86,6 +88,14 @@ def write_sources(*, run: int, inputs: Inputs) -> list[int]:
     return ids
 
 
+def _tags(tags: frozenset[tuple[str, str]], known: dict[frozenset[tuple[str, str]], str]) -> str:
+    """Return tags as JSON; equal ones are written once."""
+    text = known.get(tags)
+    if text is None:
+        text = known[tags] = canonical_json(dict(tags)).decode()
+    return text
+
+
 def write_axis(*, run: int, inputs: Inputs, axis: Axis, sources: Sequence[int]) -> Sealer:
     """Write the lines and then the reasons of one axis; return their sums and digest."""
     allocation = inputs.allocations[axis]
@@ -109,6 +119,7 @@ def _write_lines(
     axis = allocation.axis
     centers = _CostCenters(inputs, axis)
     heads: dict[tuple[int, str], str] = {}
+    pending: list[str] = []
     with connection.cursor() as cursor, cursor.copy(_copy("line", _LINE_COLUMNS)) as copy:
         for source, basis, billed, effective in sealer.lines():
             found = allocation.bases[basis]
@@ -120,7 +131,11 @@ def _write_lines(
             origin = sources[source] if source >= 0 else "\\N"
             paid = as_amount(billed)
             cost = paid if effective == billed else as_amount(effective)
-            copy.write(f"{run}\t{axis.value}\t{origin}\t{head}\t{paid}\t{cost}\n")
+            pending.append(f"{run}\t{axis.value}\t{origin}\t{head}\t{paid}\t{cost}\n")
+            if len(pending) == _LINES_A_WRITE:
+                copy.write("".join(pending))
+                pending.clear()
+        copy.write("".join(pending))
 
 
 class _CostCenters:

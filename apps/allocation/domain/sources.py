@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from apps.allocation.domain.rules import Facts
-from apps.core.domain.money import PUBLISHED_QUANTUM
-from apps.core.domain.shares import apportion
+from apps.core.domain.money import EXACT
+
+PUBLISHED_DECIMALS: Final = 12
 
 
 class Source(NamedTuple):
@@ -29,8 +30,25 @@ def in_quanta(amounts: Sequence[Decimal]) -> list[int]:
     handed out by largest remainder in the order given (the caller sorts by a stable key). So the
     sum of a run's sources is the cost base to within half a quantum, however many there are.
     """
-    exact = [Fraction(amount) / Fraction(PUBLISHED_QUANTUM) for amount in amounts]
-    if all(value.denominator == 1 for value in exact):
-        return [value.numerator for value in exact]
-    parts = apportion(dict(enumerate(exact)), Decimal(1))
-    return [int(parts[index]) for index in range(len(exact))]
+    places = max((_decimals(amount) for amount in amounts), default=0)
+    extra = max(places - PUBLISHED_DECIMALS, 0)
+    finest = [int(EXACT.scaleb(amount, PUBLISHED_DECIMALS + extra)) for amount in amounts]
+    return finest if not extra else _rounded(finest, 10**extra)
+
+
+def _decimals(amount: Decimal) -> int:
+    exponent = amount.as_tuple().exponent
+    assert isinstance(exponent, int), "an amount is finite"
+    return -exponent
+
+
+def _rounded(finest: Sequence[int], quantum: int) -> list[int]:
+    """Round integers to multiples of `quantum`, as `core.domain.shares.apportion` would."""
+    target = round(Fraction(sum(finest), quantum))
+    sign = -1 if target < 0 else 1
+    units = [sign * value // quantum for value in finest]
+    rests = [unit * quantum - sign * value for unit, value in zip(units, finest, strict=True)]
+    missing = sign * target - sum(units)
+    for place in sorted(range(len(units)), key=rests.__getitem__)[:missing]:
+        units[place] += 1
+    return [sign * unit for unit in units]

@@ -22,6 +22,7 @@ from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, Unprocessable
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
+from apps.ingest.services.breath import without_collections
 from apps.periods import services as periods
 
 _LOCK = 0x616C6C6F  # first half of the advisory lock's key; the second is the month
@@ -52,6 +53,11 @@ def run(*, month: Month, actor: Actor, now: datetime) -> RunFacts:
     :raises TrappedCost: when rules of one level leak nothing.
     """
     actor.require(Scope.ALLOCATION_WRITE)
+    with without_collections():
+        return _run(month, actor, now)
+
+
+def _run(month: Month, actor: Actor, now: datetime) -> RunFacts:
     _hold(month)
     inputs = gather(month=month)
     require_rates(inputs)

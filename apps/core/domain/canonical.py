@@ -43,7 +43,19 @@ def chained_digest(parts: Iterable[bytes]) -> str:
     return seal.hexdigest()
 
 
-def _plain(value: object) -> object:  # noqa: PLR0911 - one return a type reads best
+def _plain(value: object) -> object:
+    """Take the types that most values have first; asking an abstract class costs much more."""
+    kind = type(value)
+    if kind is str or kind is int or value is None:
+        return value
+    if kind is dict:
+        return {str(key): _plain(item) for key, item in value.items()}  # type: ignore[attr-defined]
+    if kind is list or kind is tuple:
+        return [_plain(item) for item in value]  # type: ignore[attr-defined]
+    return _plain_of_any(value)
+
+
+def _plain_of_any(value: object) -> object:  # noqa: PLR0911 - one return a type reads best
     match value:
         case None | bool() | int() | str():
             return value.value if isinstance(value, Enum) else value
