@@ -1,12 +1,19 @@
-"""URLs of the usage pages."""
+"""URLs of the usage pages. A source or an id with slashes is named as `?source=&id=`."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from apps.ingest.web import views
+from apps.ingest.web import events, receipts, unpriced, views
 
 app_name = "usage"
 urlpatterns = [
     path("usage/", views.Log.as_view(), name="log"),
+    path("usage/events/", events.EventPage.as_view(), name="event_named"),
+    path("usage/events/void/", events.VoidEvent.as_view(), name="void"),
+    path("usage/events/revert/", events.RevertEvent.as_view(), name="revert"),
+    path("usage/events/<str:source>/<str:event_id>/", events.EventPage.as_view(), name="event"),
+    path("usage/receipts/", receipts.Receipts.as_view(), name="receipts"),
+    path("usage/receipts/<uuid:batch>/", receipts.ReceiptPage.as_view(), name="receipt"),
+    path("usage/unpriced/", unpriced.UnpricedPage.as_view(), name="unpriced"),
 ]

@@ -1,0 +1,41 @@
+"""Where usage is shown: the log, one event, a receipt, and the form of a price that is missing."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.urls import reverse
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_:@~-][A-Za-z0-9._:@~-]*")
+
+
+def log_url(**wanted: str) -> str:
+    """Return the log under some filters."""
+    query = urlencode({key: value for key, value in wanted.items() if value})
+    return reverse("usage:log") + (f"?{query}" if query else "")
+
+
+def event_url(source: str, event_id: str) -> str:
+    """Return the page of an event: by path where both names are plain, else by query."""
+    if _PLAIN.fullmatch(source) and _PLAIN.fullmatch(event_id):
+        return reverse("usage:event", args=[source, event_id])
+    return f"{reverse('usage:event_named')}?{urlencode({'source': source, 'id': event_id})}"
+
+
+def receipts_url() -> str:
+    """Return the list of receipts."""
+    return reverse("usage:receipts")
+
+
+def receipt_url(batch: UUID) -> str:
+    """Return the receipt of a batch."""
+    return reverse("usage:receipt", args=[batch])
+
+
+def price_url(*, provider: str, model: str, meter: str) -> str:
+    """Return the form of a contract price, filled in as far as is known."""
+    query = urlencode({"provider": provider, "model": model, "meter": meter})
+    return f"{reverse('rating:new')}?{query}"
