@@ -13,6 +13,7 @@ from apps.allocation.domain.proof import Sealer
 from apps.allocation.domain.routes import Hop
 from apps.allocation.domain.rules import Axis
 from apps.allocation.selectors.inputs import Inputs
+from apps.core.db import current_schema
 from apps.core.domain.canonical import canonical_json
 from apps.core.domain.money import PUBLISHED_QUANTUM
 
@@ -198,13 +199,13 @@ def _hop(hop: Hop) -> dict[str, Any]:
 
 
 def _copy(table: str, columns: str) -> str:
-    schema = connection.ops.quote_name(connection.schema_name)
+    schema = connection.ops.quote_name(current_schema())
     return f"COPY {schema}.allocation_{table} ({columns}) FROM STDIN"
 
 
 def _reserve(table: str, count: int) -> list[int]:
     """Take `count` ids of a table's sequence, ascending."""
-    name = f"{connection.ops.quote_name(connection.schema_name)}.{table}"
+    name = f"{connection.ops.quote_name(current_schema())}.{table}"
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",

@@ -170,9 +170,7 @@ class Runs(APIView):
     permission_classes = [SeesEverything]
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.COSTS_READ}
 
-    @extend_schema(
-        operation_id="allocation_runs_list", parameters=[_PERIOD], responses=RunList
-    )
+    @extend_schema(operation_id="allocation_runs_list", parameters=[_PERIOD], responses=RunList)
     def get(self, request: Request) -> Response:
         """List runs, newest first."""
         month = request.query_params.get("period")
