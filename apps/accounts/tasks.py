@@ -7,6 +7,8 @@ from django_tenants.utils import schema_context
 
 from apps.accounts import services
 from apps.accounts.adapters.mail import mail_link
+from apps.accounts.selectors import Person
+from apps.core.db import current_schema
 from apps.tenants import selectors as tenants
 
 
@@ -28,3 +30,10 @@ def mail_password_link(*, schema: str, email: str, purpose: str) -> None:
         if link is not None:
             organization = "" if tenants.on_public() else tenants.current().name
             mail_link(link, purpose=reason, organization=organization)
+
+
+def send_invitation(person: Person) -> None:
+    """Enqueue the mail that lets an invited person choose a password."""
+    mail_password_link.delay_on_commit(
+        schema=current_schema(), email=person.email, purpose=services.LinkPurpose.INVITE.value
+    )

@@ -114,3 +114,9 @@ def _without_secrets(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_without_secrets("", item) for item in value]
     return value
+
+
+def current_request_id() -> str | None:
+    """Return the id of the request being answered on this thread; None outside one."""
+    found = structlog.contextvars.get_contextvars().get("request_id")
+    return str(found) if found else None

@@ -43,9 +43,3 @@ class NoNulMiddleware:
         if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             raise SuspiciousOperation("A NUL character is in the address.")
         return self.get_response(request)
-
-
-def current_request_id() -> str | None:
-    """Return the id of the request being answered on this thread; None outside one."""
-    found = structlog.contextvars.get_contextvars().get("request_id")
-    return str(found) if found else None

@@ -10,7 +10,8 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
-from apps.core.middleware import RequestIdMiddleware, current_request_id
+from apps.core.logging import current_request_id
+from apps.core.middleware import RequestIdMiddleware
 
 STRICT = {
     "default-src 'self'",

@@ -22,7 +22,7 @@ from apps.accounts.api.serializers import (
     PersonInput,
     PersonOutput,
 )
-from apps.accounts.web.views.people import send_invitation
+from apps.accounts.tasks import send_invitation
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Role, Scope
 

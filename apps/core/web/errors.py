@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 
 from apps.core.api.errors import status_of
 from apps.core.domain.errors import Refusal
-from apps.core.middleware import current_request_id
+from apps.core.logging import current_request_id
 from apps.core.web import shell
 
 _PAGES: Final = frozenset({400, 403, 404, 500, 503})

@@ -18,8 +18,8 @@ from apps.rating.domain.book import PriceBook, SkuKey
 from apps.rating.domain.rate import cost_of
 from apps.usage.domain.facts import EventFacts
 from apps.usage.domain.normalize import REQUESTS
+from apps.usage.selectors.rates import fixed_rates, version_of
 from apps.usage.selectors.rollups import SkuFacts, skus_of
-from apps.usage.services.rebuild import fixed_rates, version_of
 from apps.usage.store import table
 
 _BOOKED: Final = """

@@ -21,8 +21,8 @@ from apps.usage.domain.normalize import REQUESTS
 from apps.usage.domain.timeline import Rate, Span
 from apps.usage.models import EventKey, Sku
 from apps.usage.selectors.events import facts_of, sees_event
-from apps.usage.services.rebuild import fixed_rates, sheet_for, version_of
-from apps.usage.services.regroup import sent_keys
+from apps.usage.selectors.rates import fixed_rates, sent_keys, version_of
+from apps.usage.services.rebuild import sheet_for
 from apps.usage.store import table
 
 

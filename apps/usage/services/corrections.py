@@ -23,10 +23,10 @@ from apps.usage.domain.normalize import REQUESTS, Quantities
 from apps.usage.domain.placed import Placed
 from apps.usage.domain.timeline import Span
 from apps.usage.models import EventDigest
+from apps.usage.selectors.rates import fixed_rates, sent_keys, version_of
 from apps.usage.services.outcomes import record_sent_outcomes
 from apps.usage.services.persons import hashed
-from apps.usage.services.rebuild import fixed_rates, sheet_for, version_of
-from apps.usage.services.regroup import sent_keys
+from apps.usage.services.rebuild import sheet_for
 
 
 class EventUnknown(Missing):

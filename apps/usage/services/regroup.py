@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,7 +13,8 @@ from django.db import connection
 
 from apps.core.domain.months import Month
 from apps.usage.domain.timeline import SentKey
-from apps.usage.models import PriceCorrection, SentSku
+from apps.usage.models import PriceCorrection
+from apps.usage.selectors.rates import sent_keys
 from apps.usage.services.sheet import RatingSheet
 from apps.usage.sql import partition_name
 from apps.usage.store import table
@@ -91,15 +92,6 @@ def sent_skus_of(month: Month) -> dict[int, SentKey]:
         cursor.execute(f"SELECT DISTINCT sent_sku FROM {events}")  # noqa: S608
         numbers = [row[0] for row in cursor.fetchall()]
     return sent_keys(numbers)
-
-
-def sent_keys(numbers: Iterable[int]) -> dict[int, SentKey]:
-    """Return SKUs as sent by number; one query."""
-    rows = SentSku.objects.filter(pk__in=list(numbers))
-    return {
-        row.pk: SentKey(row.provider, row.model, row.service_tier, row.batch, row.region)
-        for row in rows
-    }
 
 
 def corrections_in(*, month: Month) -> list[CorrectedPrice]:

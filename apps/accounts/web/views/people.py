@@ -13,12 +13,10 @@ from django.views.generic import FormView, TemplateView, View
 
 from apps.accounts import selectors, services
 from apps.accounts.selectors import Person
-from apps.accounts.services import LinkPurpose
-from apps.accounts.tasks import mail_password_link
+from apps.accounts.tasks import send_invitation
 from apps.accounts.web.forms import AccessForm, InviteForm, show_refusal
 from apps.audit import selectors as audit
 from apps.audit.domain.words import words
-from apps.core.db import current_schema
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Conflict, Unprocessable
 from apps.core.web.lists import Column, DataList, Empty, ListState
@@ -196,10 +194,3 @@ class Reactivate(PageMixin, View):
         services.reactivate(actor=self.actor, person=person, now=timezone.now())
         messages.success(request, "Active again, with the role and password from before.")
         return HttpResponseRedirect(reverse("accounts:person", args=[person]))
-
-
-def send_invitation(person: Person) -> None:
-    """Enqueue the mail that lets an invited person choose a password."""
-    mail_password_link.delay_on_commit(
-        schema=current_schema(), email=person.email, purpose=LinkPurpose.INVITE.value
-    )
