@@ -98,6 +98,18 @@ def test_a_new_version_supersedes_the_whole_bill_and_both_are_kept(cloud, ada):
     assert BillLine.objects.count() == 3
 
 
+def test_a_few_stray_charges_never_take_the_place_of_a_larger_bill(cloud, ada):
+    bring(focus(row("1"), row("2")), ada)
+    mixed = (row("5", month="2025-12"), row("6", month="2025-12"), row("7"))
+    before = snapshot()
+    with pytest.raises(services.SliverOfAnotherBill) as refused:
+        bring(focus(*mixed), ada)
+    assert "1 charges of 2026-01, whose bill of 2 charges" in refused.value.message
+    assert snapshot() == before
+    bring(focus(row("5", month="2025-12"), row("6", month="2025-12")), ada)
+    assert bring(focus(row("9")), ada).bill.version == 2
+
+
 def test_months_are_the_provider_s_in_utc(cloud, ada):
     report = bring(focus(row("1")), ada)
     assert report.bill.billing_month == report.bill.period == Month(2026, 1)

@@ -7,7 +7,12 @@ from apps.costs.services.accounts import (
     declare_account,
     ensure_account,
 )
-from apps.costs.services.imports import AccountMissing, NothingToBook, import_focus
+from apps.costs.services.imports import (
+    AccountMissing,
+    NothingToBook,
+    SliverOfAnotherBill,
+    import_focus,
+)
 from apps.costs.services.partitions import ensure_partitions
 from apps.costs.services.reconcile import reconcile
 
@@ -16,6 +21,7 @@ __all__ = [
     "AccountMissing",
     "AccountRefused",
     "NothingToBook",
+    "SliverOfAnotherBill",
     "change_truth",
     "declare_account",
     "ensure_account",

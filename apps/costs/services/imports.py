@@ -11,7 +11,7 @@ from django.db.models import Max
 
 from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
-from apps.core.domain.errors import Missing, Unprocessable
+from apps.core.domain.errors import Conflict, Missing, Unprocessable
 from apps.core.domain.months import Month
 from apps.costs.adapters import tables
 from apps.costs.adapters.copy import copy_lines
@@ -28,6 +28,12 @@ class NothingToBook(Unprocessable):
     """No row of the file can be booked."""
 
     default_code = "nothing_to_book"
+
+
+class SliverOfAnotherBill(Conflict):
+    """Beside its own month the file holds a few charges of one whose larger bill is there."""
+
+    default_code = "bill_sliver"
 
 
 class AccountMissing(Missing):
@@ -61,6 +67,7 @@ def import_focus(
     :raises FileRefused: when the file cannot be read as a table.
     :raises HeaderRefused: when required columns are absent.
     :raises NothingToBook: when no row can be booked.
+    :raises SliverOfAnotherBill: when a few stray charges would supersede a larger bill.
     :raises TimeBeforeFirstPeriod: when a billing month lies before the calendar.
     """
     actor.require(Scope.BILLING_WRITE)
@@ -145,6 +152,7 @@ def _new_bill(
         provider_account=account, billing_month=month.first_day
     ).aggregate(latest=Max("version"))["latest"]
     part = found.months[month]
+    _refuse_sliver(account, month, found)
     return Bill.objects.create(
         provider_account=account,
         billing_month=month.first_day,
@@ -167,6 +175,27 @@ def _new_bill(
         ],
         **source,
     )
+
+
+def _refuse_sliver(account: ProviderAccount, month: Month, found: Survey) -> None:
+    """Pass unless a month that is not the file's main one has a larger bill already.
+
+    Exports often hold a few charges of a neighboring month; as a version of that month's bill they
+    would take the place of all its charges.
+    """
+    rows = found.months[month].rows
+    if rows == max(part.rows for part in found.months.values()):
+        return
+    current = (
+        Bill.objects.filter(provider_account=account, billing_month=month.first_day)
+        .order_by("-version")
+        .first()
+    )
+    if current is not None and current.row_count > rows:
+        raise SliverOfAnotherBill(
+            f"The file also holds {rows} charges of {month}, whose bill of {current.row_count} "
+            f"charges is there already. Take them out, or send {month} as a file of its own."
+        )
 
 
 def _report(known: Sequence[Bill], new: Sequence[Bill], found: Survey) -> ImportReport:

@@ -133,7 +133,8 @@ class PreviewRule(PageMixin, View):
                 services.check_rule(rule=rule)
                 moved = _moved(rule, ListState.of(request), self.actor)
             except Refusal as refusal:
-                wrong = refusal.message
+                is_empty = [error.field for error in refusal.errors] == ["sets"]
+                wrong = "" if is_empty else refusal.message
         return render(request, "costs/rule_preview.html", {"list": moved, "wrong": wrong})
 
 

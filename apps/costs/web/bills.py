@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -46,7 +45,6 @@ _BILLS: Final = (
     Column(key="rows", label="Charges", kind="quantity", wide=True),
     Column(key="rejected", label="Left out", kind="quantity", wide=True),
     Column(key="period", label="Booked in", kind="month", wide=True),
-    Column(key="imported_at", label="Imported", kind="when", wide=True),
 )
 _ACCOUNTS: Final = (
     Column(key="code", label="Code", kind="code"),
@@ -84,7 +82,6 @@ class BillRow:
     rows: int
     rejected: int
     period: str
-    imported_at: datetime
 
 
 class Bills(PageMixin, TemplateView):
@@ -306,7 +303,6 @@ def _bill_rows(bills: Iterable[BillFacts]) -> Iterable[BillRow]:
                 rows=bill.rows,
                 rejected=bill.rejected,
                 period=str(bill.period),
-                imported_at=bill.imported_at,
             )
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from django import forms
 
 from apps.directory import selectors as directory
 from apps.directory import services
+from apps.directory.domain.entries import Entry
 from apps.directory.domain.rules import Rule, Setting, parse
 
 CHOSEN: Final = ("team", "cost_center", "product", "feature", "customer")
 """Dimensions with a register; the others are written as text."""
 
 _COPY: Final = "tag:"
-_LISTED: Final = {
+_LISTED: Final[Mapping[str, Callable[[], Sequence[Entry]]]] = {
     "team": directory.teams,
     "cost_center": directory.cost_centers,
     "product": directory.products,
