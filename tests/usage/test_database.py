@@ -69,8 +69,8 @@ def freeze() -> None:
 CLOSED = [
     "INSERT INTO usage_event (period, key, source, event_id, original_period, occurred_at, "
     "received_at, batch, tag_set, sent_sku, context_tokens, meters) SELECT period, key + 1, "
-    "source, event_id, original_period, occurred_at, received_at, batch, tag_set, sent_sku, 0, '{}' "
-    "FROM usage_event",
+    "source, event_id, original_period, occurred_at, received_at, batch, tag_set, sent_sku, 0, "
+    "'{}' FROM usage_event",
     "INSERT INTO usage_event_2026_01 SELECT * FROM usage_event",
     "UPDATE usage_rollup SET quantity = quantity + 1",
     "UPDATE usage_rollup_2026_01 SET quantity = quantity + 1",

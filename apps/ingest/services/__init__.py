@@ -11,6 +11,7 @@ from apps.ingest.services.correct import (
 )
 from apps.ingest.services.imports import Upload, import_events, run_import, start_import
 from apps.ingest.services.outcomes import accept_outcomes
+from apps.ingest.services.reprice import correct_prices, refresh_reopened
 
 __all__ = [
     "Adoption",
@@ -22,7 +23,9 @@ __all__ = [
     "accept_outcomes",
     "adopt_prices",
     "amend_event",
+    "correct_prices",
     "import_events",
+    "refresh_reopened",
     "revert_correction",
     "run_import",
     "start_import",

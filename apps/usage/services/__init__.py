@@ -2,6 +2,7 @@
 
 from apps.usage.adapters.packed import moment as moment_part
 from apps.usage.adapters.packed import text as text_part
+from apps.usage.selectors.rates import version_of
 from apps.usage.services.corrections import (
     Entry,
     EventUnknown,
@@ -13,7 +14,15 @@ from apps.usage.services.corrections import (
 from apps.usage.services.intern import intern_sent_skus, intern_tag_sets
 from apps.usage.services.outcomes import OutcomeDraft, record_outcomes
 from apps.usage.services.partitions import ensure_partitions
-from apps.usage.services.rebuild import Difference, sheet_for, verify_rollups, version_of
+from apps.usage.services.price_corrections import (
+    Correcting,
+    MonthIsOpen,
+    PricesCorrected,
+    book_price_corrections,
+    months_with_corrections,
+    undo_price_corrections,
+)
+from apps.usage.services.rebuild import Difference, sheet_for, verify_rollups
 from apps.usage.services.record import Known, claim, claim_patiently, record
 from apps.usage.services.rehearsal import is_unpriced, known_digests
 from apps.usage.services.rerate import Rerating, open_months_in_use, rerate
@@ -21,17 +30,21 @@ from apps.usage.services.sheet import RatingSheet, current_sheet, sheet_of
 from apps.usage.store import KeyTaken, looking_up
 
 __all__ = [
+    "Correcting",
     "Difference",
     "Entry",
     "EventUnknown",
     "KeyTaken",
     "Known",
+    "MonthIsOpen",
     "OutcomeDraft",
+    "PricesCorrected",
     "RatingSheet",
     "Rerating",
     "StoredRow",
     "append_inverse",
     "append_revision",
+    "book_price_corrections",
     "claim",
     "claim_patiently",
     "current_sheet",
@@ -43,6 +56,7 @@ __all__ = [
     "locked_rows",
     "looking_up",
     "moment_part",
+    "months_with_corrections",
     "open_months_in_use",
     "record",
     "record_outcomes",
@@ -50,6 +64,7 @@ __all__ = [
     "sheet_for",
     "sheet_of",
     "text_part",
+    "undo_price_corrections",
     "verify_rollups",
     "version_of",
 ]

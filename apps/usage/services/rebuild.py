@@ -15,14 +15,14 @@ from apps.periods import selectors as periods
 from apps.periods.domain.calendar import PeriodFacts
 from apps.rating import selectors as rating
 from apps.usage.domain.cells import Cell, Sums, cells_of, merge
-from apps.usage.domain.timeline import UNPRICED, Rate, Span
-from apps.usage.models import PriceCorrection, Rollup
+from apps.usage.domain.timeline import Rate, Span
+from apps.usage.models import Rollup
+from apps.usage.selectors.rates import fixed_rates, sent_keys
 from apps.usage.services.regroup import (
     CorrectedPrice,
     Group,
     corrections_in,
     groups_of,
-    sent_keys,
 )
 from apps.usage.services.sheet import RatingSheet, sheet_of
 
@@ -46,23 +46,6 @@ def verify_rollups(*, months: Iterable[Month] | None = None) -> list[Difference]
     """
     wanted = [p for p in periods.calendar().periods if months is None or p.month in set(months)]
     return [difference for period in wanted for difference in _differences(period)]
-
-
-def version_of(period: PeriodFacts) -> int | None:
-    """Return the price book version that a month stands rated with; None is the one in force.
-
-    A closed month stands with the version that its freeze pinned, or the one that its last price
-    correction went to.
-    """
-    if period.is_open:
-        return None
-    last = (
-        PriceCorrection.objects.filter(original_period=period.month.first_day)
-        .order_by("-id")
-        .values_list("price_book_version", flat=True)
-        .first()
-    )
-    return last or period.price_book_version
 
 
 def sheet_for(*, version: int | None) -> RatingSheet:
@@ -97,17 +80,7 @@ def cells_from(
             span = _booked_span(span, group.booked, fixed, booked_spans)
         _put(sums, span, group)
     corrected = fixed_rates(price for c in corrections for price in (c.old[1], c.new[1]))
-    return merge([*cells_of(sums), *_correction_cells(corrections, corrected)])
-
-
-def fixed_rates(prices: Iterable[int]) -> dict[int, Rate]:
-    """Return the rates behind used prices; 0 is unpriced. One query."""
-    used = rating.prices(set(prices) - {0})
-    rates = {
-        price: Rate(price, facts.amount, facts.unit_size, facts.currency)
-        for price, facts in used.items()
-    }
-    return {0: UNPRICED, **rates}
+    return merge([*cells_of(sums), *correction_cells(corrections, corrected)])
 
 
 def _put(sums: Sums, span: Span, group: Group) -> None:
@@ -143,9 +116,10 @@ def _booked_span(
     return found
 
 
-def _correction_cells(
+def correction_cells(
     corrections: Iterable[CorrectedPrice], rates: Mapping[int, Rate]
-) -> Iterable[Cell]:
+) -> Iterator[Cell]:
+    """Yield what corrections add to the rollups: the old price taken back, the new one brought."""
     for each in corrections:
         for (sku, price), quantity in ((each.old, -each.quantity), (each.new, each.quantity)):
             rate = rates[price]
@@ -171,7 +145,7 @@ def kept_cells(*, month: Month) -> list[Cell]:
 
 
 def _differences(period: PeriodFacts) -> list[Difference]:
-    sheet = sheet_for(version=version_of(period))
+    sheet = sheet_for(version=period.price_book_version)
     with _snapshot():
         kept = kept_cells(month=period.month)
         groups = groups_of(month=period.month, sheets=[sheet])

@@ -1,0 +1,84 @@
+"""Puts the prices of closed months right, and brings reopened months up to date."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from apps.audit import services as audit
+from apps.core.domain.access import Actor, Scope
+from apps.core.domain.canonical import plain_decimal
+from apps.core.domain.errors import Invalid
+from apps.core.domain.months import Month
+from apps.ingest.services.locks import again_when_moved, booking_transaction, hold
+from apps.usage import services as usage
+
+
+class ReasonMissing(Invalid):
+    """A price correction is recorded with a reason, and none was given."""
+
+    default_code = "reason_required"
+
+
+def correct_prices(
+    *, month: Month, reason: str, actor: Actor, now: datetime
+) -> usage.PricesCorrected:
+    """Book the difference that the prices in force make to a month that is no longer open.
+
+    The month's own rollups, documents and prices stay; the difference is booked in the next open
+    month and names the month that it corrects. Repeating it books nothing.
+
+    :raises MonthIsOpen: when the month is open: adopting prices rates it again.
+    :raises ReasonMissing: when the reason is blank.
+    """
+    actor.require(Scope.PRICES_WRITE)
+    if not reason.strip():
+        raise ReasonMissing("Say why; the reason is kept with the correction.")
+
+    def attempt() -> usage.PricesCorrected:
+        sheet, calendar = usage.current_sheet()
+        with booking_transaction(sheet):
+            booked_in = hold([month], calendar)(month)
+            order = usage.Correcting(month, booked_in, reason.strip(), actor, now)
+            result = usage.book_price_corrections(order=order)
+            if result.facts:
+                _record(result, order, "prices.corrected")
+        return result
+
+    return again_when_moved(attempt)
+
+
+def refresh_reopened(*, month: Month, actor: Actor, now: datetime) -> usage.Rerating:
+    """Rate a month that was opened again with the prices in force, once for all.
+
+    Its own rollups follow what was adopted while it was closed; price corrections that were
+    booked for it meanwhile are taken back, so that nothing counts twice. Whoever reopens a month
+    calls this in the same transaction.
+    """
+    if month in usage.months_with_corrections():
+        sheet, calendar = usage.current_sheet()
+        with booking_transaction(sheet):
+            booked_in = hold([month + 1], calendar)(month + 1)
+            order = usage.Correcting(month, booked_in, "the month was reopened", actor, now)
+            result = usage.undo_price_corrections(order=order)
+            if result.facts:
+                _record(result, order, "prices.correction_undone")
+    return usage.rerate(month=month, actor=actor, now=now)
+
+
+def _record(result: usage.PricesCorrected, order: usage.Correcting, action: str) -> None:
+    audit.record(
+        actor=order.actor,
+        action=action,
+        subject="period",
+        subject_id=str(result.month),
+        detail={
+            "booked_in": str(result.booked_in),
+            "price_book_version": result.version,
+            "facts": result.facts,
+            "difference": {
+                currency: plain_decimal(amount) for currency, amount in result.difference.items()
+            },
+            "reason": order.reason,
+        },
+        at=order.now,
+    )
