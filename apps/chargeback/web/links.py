@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.urls import reverse
 
+from apps.core.domain.access import Scope
+from apps.core.domain.errors import Invalid, Missing
 from apps.core.domain.months import Month
+
+HOME: Final = "Statements"
+READ: Final[Mapping[str, Scope | None]] = {"GET": Scope.COSTS_READ}
+
+
+def month_of(text: str) -> Month:
+    """Return the month of an address.
+
+    :raises Missing: when there is no such month.
+    """
+    try:
+        return Month.parse(text)
+    except Invalid as refusal:
+        raise Missing(refusal.message) from None
 
 
 def month_url(month: Month) -> str:

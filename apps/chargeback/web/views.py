@@ -1,4 +1,4 @@
-"""The statement pages: months, the statements of a month, one statement with its four tabs."""
+"""The page of a statement with its four tabs, and the explanation of a line."""
 
 from __future__ import annotations
 
@@ -15,144 +15,30 @@ from apps.chargeback import selectors
 from apps.chargeback.selectors import StatementDetail, StatementFacts
 from apps.chargeback.web import links
 from apps.chargeback.web.charts import charts_of
-from apps.chargeback.web.lists import lines_list, months_list, sources_list, statements_list
+from apps.chargeback.web.lists import lines_list, sources_list
 from apps.chargeback.web.wording import heading_of, meter_of, price_of, status_of, what_of
 from apps.core import presentation
 from apps.core.domain.access import Scope
-from apps.core.domain.errors import Invalid, Missing
-from apps.core.domain.months import Month
 from apps.core.web.exports import list_response
-from apps.core.web.lists import DataList, ListState
+from apps.core.web.lists import ListState
 from apps.core.web.page import Action, Crumb, Fact, Page, Tab
 from apps.core.web.parts import Entry, Kpi
 from apps.core.web.views import PageMixin
 from apps.documents import selectors as documents
 from apps.tenants import selectors as tenants
 
-_READ: Final[Mapping[str, Scope | None]] = {"GET": Scope.COSTS_READ}
-_HOME: Final = "Statements"
-
-
-class ListPage(PageMixin, TemplateView):
-    """A page that is a list; `?format=` downloads exactly what is shown."""
-
-    filename = "statements"
-    scopes: ClassVar[Mapping[str, Scope | None]] = _READ
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if self.state.export:
-            return list_response(self.shown(), filename=self.filename)
-        return super().get(request, *args, **kwargs)
-
-    @property
-    def state(self) -> ListState:
-        """Return the list's state from the query string."""
-        return ListState.of(self.request)
-
-    def shown(self) -> DataList:
-        """Return the list."""
-        raise NotImplementedError
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(list=self.shown(), **kwargs)
-
-
-class Months(ListPage):
-    """Lists the months that have statements."""
-
-    template_name = "chargeback/months.html"
-
-    def page(self) -> Page:
-        return Page(
-            title=_HOME,
-            subtitle="What each cost center is charged for a month, line by line. Together the "
-            "statements of a month carry its whole cost.",
-        )
-
-    def shown(self) -> DataList:
-        return months_list(selectors.months(actor=self.actor), self.state)
-
-
-class MonthStatements(ListPage):
-    """Lists the statements of one month."""
-
-    template_name = "chargeback/month.html"
-
-    @cached_property
-    def found(self) -> list[StatementFacts]:
-        """Return the month's statements, as far as the actor sees them."""
-        found = selectors.statements(month=self.month, actor=self.actor)
-        if not found:
-            raise selectors.StatementMissing(
-                f"There are no statements of {self.month} that you may see."
-            )
-        return found
-
-    @property
-    def month(self) -> Month:
-        """Return the month of the address."""
-        return month_of(self.kwargs["month"])
-
-    @property
-    def filename(self) -> str:  # type: ignore[override]
-        """Name the download after the month."""
-        return f"statements-{self.month}"
-
-    def page(self) -> Page:
-        issued = all(one.state == "sealed" for one in self.found)
-        title = presentation.month(self.month)
-        return Page(
-            title=f"Statements of {title}",
-            crumbs=[Crumb(_HOME, "/statements/")],
-            status="issued" if issued else "draft",
-            facts=[
-                Fact("Statements", presentation.number(len(self.found))),
-                Fact("Allocation run", str(self.found[0].run)[:8], help=str(self.found[0].run)),
-            ],
-        )
-
-    def shown(self) -> DataList:
-        return statements_list(self.found, self.state)
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(kpis=_month_kpis(self.found), **kwargs)
-
-
-def _month_kpis(found: list[StatementFacts]) -> list[Kpi]:
-    currency = found[0].currency
-    against = presentation.month(found[0].month - 1)
-    compared = [one.previous for one in found if one.previous is not None]
-    previous = sum(compared, Decimal(0)) if compared else None
-    sums = {
-        name: sum((one.sections[name] for one in found), Decimal(0))
-        for name in ("direct", "shared")
-    }
-    unowned = sum((one.total for one in found if one.cost_center == "UNALLOCATED"), Decimal(0))
-    total = sum((one.total for one in found), Decimal(0))
-    return [
-        Kpi(label="Charged", value=total, currency=currency, previous=previous, against=against),
-        Kpi(label="Direct usage", value=sums["direct"], currency=currency),
-        Kpi(label="Shared cost", value=sums["shared"], currency=currency),
-        Kpi(
-            label="Unallocated",
-            value=unowned,
-            currency=currency,
-            help="Cost that nobody owns; it has a statement of its own.",
-        ),
-    ]
-
 
 class StatementPage(PageMixin, TemplateView):
     """What every tab of a statement shares: the statement, its head, its files."""
 
     tab = "overview"
-    scopes: ClassVar[Mapping[str, Scope | None]] = _READ
+    scopes: ClassVar[Mapping[str, Scope | None]] = links.READ
 
     @cached_property
     def detail(self) -> StatementDetail:
         """Return the latest statement of the cost center in the month."""
         return selectors.statement_of(
-            month=month_of(self.kwargs["month"]),
+            month=links.month_of(self.kwargs["month"]),
             cost_center=self.kwargs["cost_center"],
             actor=self.actor,
         )
@@ -189,7 +75,7 @@ class StatementPage(PageMixin, TemplateView):
         """Return the way to this page."""
         facts = self.detail.facts
         return [
-            Crumb(_HOME, "/statements/"),
+            Crumb(links.HOME, "/statements/"),
             Crumb(presentation.month(facts.month), links.month_url(facts.month)),
         ]
 
@@ -443,14 +329,3 @@ def _entry(record: audit.Entry) -> Entry:
         icon="lock" if record.action in ("period.closed", "statements.issued") else "point",
         mark=record.hash[:12],
     )
-
-
-def month_of(text: str) -> Month:
-    """Return the month of an address.
-
-    :raises Missing: when there is no such month.
-    """
-    try:
-        return Month.parse(text)
-    except Invalid as refusal:
-        raise Missing(refusal.message) from None
