@@ -52,6 +52,9 @@ def file_url(id: UUID, suffix: str) -> str:
 
 
 def events_url(*, month: Month, tag_set_id: int, model: str) -> str:
-    """Return the usage log, limited to the events behind a source line."""
+    """Return the usage log, limited to the events behind a source line.
+
+    `month` is the accounting month, also of late usage: that is where its events are booked.
+    """
     wanted = {"period": str(month), "tag_set": str(tag_set_id), "model": model}
     return f"/usage/?{urlencode({key: value for key, value in wanted.items() if value})}"

@@ -190,8 +190,7 @@ def sources_list(
 def _source_row(source: SourceShare, month: Month) -> dict[str, Any]:
     url = ""
     if source.tag_set_id:
-        used = Month.of(source.first_day) if source.first_day else month
-        url = links.events_url(month=used, tag_set_id=source.tag_set_id, model=source.product)
+        url = links.events_url(month=month, tag_set_id=source.tag_set_id, model=source.product)
     what = ", ".join(part for part in (source.product or source.provider, source.meter) if part)
     return {
         "what": what or "Markup",
