@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.views.generic import TemplateView, View
+from django.views.generic import TemplateView
 
 from apps.core import presentation
 from apps.core.domain.access import Scope
@@ -28,6 +28,8 @@ from apps.ingest.web.explained import (
 from apps.ingest.web.views import READ
 from apps.usage import selectors as usage
 from apps.usage.selectors import RatedEvent
+
+_CORRECT: Final[dict[str, Scope | None]] = {"POST": Scope.USAGE_CORRECT}
 
 
 class EventPage(PageMixin, TemplateView):
@@ -58,7 +60,7 @@ class EventPage(PageMixin, TemplateView):
         return Page(
             title=event.id,
             subtitle=f"from {event.source}, {presentation.moment(event.occurred_at)}",
-            crumbs=[Crumb("Usage", links.log_url()), Crumb(event.id)],
+            crumbs=[Crumb("Usage", links.log_url())],
             status=event.state,
             actions=self._actions(),
             facts=head_facts(self.found),
@@ -106,11 +108,11 @@ class EventPage(PageMixin, TemplateView):
         return [Fact("Receipt", str(batch.id), links.receipt_url(batch.id))]
 
 
-class _Correction(PageMixin, View):
+class _Correction(PageMixin):
     """Corrects one event and goes back to its page; a refusal is said there."""
 
     http_method_names: ClassVar[list[str]] = ["post", "options"]
-    scopes: ClassVar[dict[str, Scope | None]] = {"POST": Scope.USAGE_CORRECT}
+    scopes = _CORRECT
     said = ""
 
     def post(self, request: HttpRequest) -> HttpResponse:

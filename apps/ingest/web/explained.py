@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
 
 from apps.audit import selectors as audit
@@ -112,18 +113,24 @@ def _unit_price(line: RatedMeter, unit: str, *, is_unpriced: bool) -> UnitPrice 
 
 
 def compared(found: RatedEvent) -> dict[str, Any] | None:
-    """Return what the sender reported, and by how much it is off where the currency is ours."""
+    """Return what the sender reported, and in words how far it is from ours."""
     event = found.event
-    if event.reported_amount is None:
+    amount, currency = event.reported_amount, event.reported_currency or ""
+    if amount is None:
         return None
-    ours = found.costs.get(event.reported_currency or "")
-    comparable = ours is not None and not found.is_unpriced
+    ours = None if found.is_unpriced else found.costs.get(currency)
     return {
-        "amount": event.reported_amount,
-        "currency": event.reported_currency,
-        "ours": ours,
-        "difference": event.reported_amount - ours if comparable and ours is not None else None,
+        "amount": amount,
+        "currency": currency,
+        "difference": "" if ours is None else _difference(amount - ours, currency),
     }
+
+
+def _difference(difference: Decimal, currency: str) -> str:
+    if not difference:
+        return "the same as ours"
+    shown = presentation.exact_money(abs(difference), currency)
+    return f"{shown} {'more' if difference > 0 else 'less'} than ours"
 
 
 def entries_of(event: EventFacts) -> list[Entry]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.views.generic import TemplateView
 
 from apps.core import presentation
 from apps.core.domain.access import Scope
-from apps.core.domain.errors import Invalid
+from apps.core.domain.errors import Invalid, Missing
 from apps.core.web.exports import list_response
 from apps.core.web.lists import Column, DataList, Empty, ListState, Paging
 from apps.core.web.page import Action, Crumb, Fact, Page
@@ -41,9 +43,9 @@ _BATCHES: Final = (
         wide=True,
         help="Accepted without a price for some meter at that time.",
     ),
-    Column(key="id", label="Receipt", kind="code", wide=True),
 )
-_ERRORS: Final = (
+_NAMED: Final = (*_BATCHES, Column(key="id", label="Receipt", kind="code"))
+ERRORS: Final = (
     Column(key="index", label="Item", kind="quantity", help="Place in the batch, from 0."),
     Column(key="id", label="Event", kind="code"),
     Column(key="code", label="Problem", kind="code"),
@@ -62,7 +64,7 @@ class Receipts(PageMixin, TemplateView):
         return Page(
             title="Receipts",
             subtitle="Every request and every part of a file, and what became of its items.",
-            crumbs=[Crumb("Usage", links.log_url()), Crumb("Receipts")],
+            crumbs=[Crumb("Usage", links.log_url())],
         )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -75,15 +77,15 @@ class Receipts(PageMixin, TemplateView):
 
     def _list(self, *, limit: int) -> DataList:
         state = ListState.of(self.request)
-        before = None if state.export else _cursor(state.get("cursor"))
-        found = selectors.batches(before=before, limit=limit + 1, actor=self.actor)
+        found = self._found(state, limit + 1)
         shown = found[:limit]
         return DataList(
             key="receipts",
             caption="Receipts",
-            columns=_BATCHES,
+            columns=_NAMED if state.export else _BATCHES,
             rows=[_row(batch) for _, batch in shown],
             state=state,
+            search="Find a receipt by its id",
             paging=Paging(next_cursor=str(shown[-1][0]) if len(found) > limit else ""),
             exports=("csv", "xlsx"),
             empty=Empty(
@@ -92,6 +94,19 @@ class Receipts(PageMixin, TemplateView):
                 icon="receipt",
             ),
         )
+
+    def _found(self, state: ListState, limit: int) -> Sequence[tuple[int, BatchFacts]]:
+        """Return the receipt whose id was typed, else all from the cursor on."""
+        if state.get("q"):
+            return self._named(state.get("q"))
+        before = None if state.export else _cursor(state.get("cursor"))
+        return selectors.batches(before=before, limit=limit, actor=self.actor)
+
+    def _named(self, text: str) -> Sequence[tuple[int, BatchFacts]]:
+        try:
+            return [(0, selectors.batch(batch=UUID(text), actor=self.actor))]
+        except (ValueError, Missing):
+            return []
 
 
 class ReceiptPage(PageMixin, TemplateView):
@@ -121,11 +136,7 @@ class ReceiptPage(PageMixin, TemplateView):
         return Page(
             title=f"Receipt {str(batch.id)[:8]}",
             subtitle=f"{presentation.moment(batch.received_at)}, from {batch.received_from}",
-            crumbs=[
-                Crumb("Usage", links.log_url()),
-                Crumb("Receipts", links.receipts_url()),
-                Crumb(str(batch.id)[:8]),
-            ],
+            crumbs=[Crumb("Usage", links.log_url()), Crumb("Receipts", links.receipts_url())],
             primary=events if batch.accepted else None,
             facts=[
                 *(Fact(label, presentation.quantity(count)) for label, count in counts),
@@ -142,19 +153,31 @@ class ReceiptPage(PageMixin, TemplateView):
         return super().get_context_data(list=self._list(), **kwargs)
 
     def _list(self) -> DataList:
+        state = ListState.of(self.request)
         wrong = self.batch.conflicts + self.batch.rejected
         kept = len(self.batch.errors)
         text = f"the first {kept} of {wrong}" if wrong > kept else ""
         return DataList(
             key="errors",
             caption="Items that were not stored",
-            columns=_ERRORS,
-            rows=self.batch.errors,
-            state=ListState.of(self.request),
+            columns=ERRORS,
+            rows=matching(self.batch.errors, state.get("q")),
+            state=state,
+            search="Search an event id or a message",
             paging=Paging(text=text),
             exports=("csv", "xlsx"),
             empty=Empty(title="Every item was taken", icon="circle-check"),
         )
+
+
+def matching(errors: Sequence[dict[str, Any]], words: str) -> list[dict[str, Any]]:
+    """Return the errors whose event, problem or message holds some words."""
+    wanted = words.lower()
+    return [
+        error
+        for error in errors
+        if wanted in f"{error['id']} {error['code']} {error['message']}".lower()
+    ]
 
 
 def _row(batch: BatchFacts) -> dict[str, Any]:

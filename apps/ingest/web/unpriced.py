@@ -17,14 +17,16 @@ from apps.core import presentation
 from apps.core.domain.access import Scope
 from apps.core.domain.months import Month
 from apps.core.web.exports import list_response
-from apps.core.web.lists import Column, DataList, Empty, Filter, ListState
-from apps.core.web.page import Crumb, Page
+from apps.core.web.lists import Column, DataList, Empty, ListState
+from apps.core.web.page import Crumb, Page, Tab
 from apps.core.web.views import PageMixin
 from apps.ingest.web import links
 from apps.ingest.web.asked import today
 from apps.periods import selectors as periods
 from apps.usage import selectors as usage
 
+_READ: Final[dict[str, Scope | None]] = {"GET": Scope.USAGE_READ}
+_MONTHS: Final = 6
 _COLUMNS: Final = (
     Column(key="model", label="Model", link="events_url"),
     Column(key="provider", label="Provider"),
@@ -63,14 +65,14 @@ class UnpricedPage(PageMixin, TemplateView):
     """Lists the models and meters of a month that have no price."""
 
     template_name = "ingest/list.html"
-    scopes: Final[dict[str, Scope | None]] = {"GET": Scope.USAGE_READ}
+    scopes = _READ
 
     def page(self) -> Page:
         return Page(
             title="Unpriced usage",
             subtitle="Stored in full, and in no cost until it has a price. A contract price that "
             "begins before the first day takes effect at once, in every month that is open.",
-            crumbs=[Crumb("Usage", links.log_url()), Crumb("Unpriced")],
+            crumbs=[Crumb("Usage", links.log_url())],
         )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -92,9 +94,10 @@ class UnpricedPage(PageMixin, TemplateView):
             key="unpriced",
             caption=f"Usage without a price in {presentation.month(self.month)}",
             columns=self._columns,
-            rows=list(self._rows()),
+            rows=self._rows(),
             state=ListState.of(self.request),
-            filters=[_months()],
+            search="Search a model or provider",
+            views=self._months(),
             exports=("csv", "xlsx"),
             empty=Empty(
                 title="Everything has its price",
@@ -109,7 +112,26 @@ class UnpricedPage(PageMixin, TemplateView):
             return _COLUMNS
         return (*_COLUMNS, Column(key="price", label="Price", link="price_url"))
 
-    def _rows(self) -> Iterator[UnpricedRow]:
+    def _months(self) -> list[Tab]:
+        """Return the last months up to the present one, and the one shown, the oldest first."""
+        present = Month.of(today())
+        known = {each.month for each in periods.calendar().periods}
+        months = {present - back for back in range(_MONTHS)} | {self.month}
+        state = ListState.of(self.request)
+        return [
+            Tab(
+                label=presentation.month(month),
+                url=state.url(month=str(month)),
+                active=month == self.month,
+            )
+            for month in sorted(months & known)
+        ]
+
+    def _rows(self) -> list[UnpricedRow]:
+        words = ListState.of(self.request).get("q").lower()
+        return [row for row in self._all() if words in f"{row.provider} {row.model}".lower()]
+
+    def _all(self) -> Iterator[UnpricedRow]:
         limited = self.actor.teams is not None or bool(self.actor.bound_tags)
         return self._of_teams() if limited else self._of_all()
 
@@ -159,14 +181,3 @@ class UnpricedPage(PageMixin, TemplateView):
             price="Add a price",
             price_url=links.price_url(provider=provider, model=model, meter=meter),
         )
-
-
-def _months() -> Filter:
-    """Return the choice among the months up to the present one, the newest first."""
-    present = Month.of(today())
-    months = [each.month for each in periods.calendar().periods if each.month <= present]
-    return Filter(
-        key="month",
-        label="Month",
-        options=[(str(month), presentation.month(month)) for month in reversed(months)],
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.ingest.web import events, receipts, unpriced, views
+from apps.ingest.web import events, imports, receipts, unpriced, views
 
 app_name = "usage"
 urlpatterns = [
@@ -15,5 +15,8 @@ urlpatterns = [
     path("usage/events/<str:source>/<str:event_id>/", events.EventPage.as_view(), name="event"),
     path("usage/receipts/", receipts.Receipts.as_view(), name="receipts"),
     path("usage/receipts/<uuid:batch>/", receipts.ReceiptPage.as_view(), name="receipt"),
+    path("usage/imports/", imports.Imports.as_view(), name="imports"),
+    path("usage/imports/new/", imports.Upload.as_view(), name="upload"),
+    path("usage/imports/<uuid:import_id>/", imports.ImportPage.as_view(), name="import"),
     path("usage/unpriced/", unpriced.UnpricedPage.as_view(), name="unpriced"),
 ]

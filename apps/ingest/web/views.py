@@ -22,7 +22,7 @@ from apps.directory import selectors as directory
 from apps.ingest.web import links
 from apps.ingest.web.asked import RANGES, STATUSES, Asked, asked_of, today
 from apps.ingest.web.figures import month_kpis
-from apps.ingest.web.rows import FILE, SCREEN, EventRow, rows_of, tags_text
+from apps.ingest.web.rows import FILE, SCREEN, EventRow, rows_of
 from apps.tenants import selectors as tenants
 from apps.usage import selectors as usage
 
@@ -178,7 +178,8 @@ class Log(PageMixin, TemplateView):
         """Return the tags of a combination, or its number to those who may not see all usage."""
         found = usage.tag_sets_of({number}).get(number) if self.actor.teams is None else None
         tags = found.tags if found else {}
-        return tags_text(tags, sorted(tags)) or f"combination {number}"
+        words = ", ".join(value for _, value in sorted(tags.items()))
+        return words[:60] or f"combination {number}"
 
 
 def _told(page: usage.LogPage) -> str:

@@ -18,6 +18,7 @@ from apps.rating.domain.book import PriceBook, SkuKey
 from apps.rating.domain.rate import cost_of
 from apps.usage.domain.facts import EventFacts
 from apps.usage.domain.normalize import REQUESTS
+from apps.usage.domain.timeline import Rate
 from apps.usage.selectors.rates import fixed_rates, version_of
 from apps.usage.selectors.rollups import SkuFacts, skus_of
 from apps.usage.store import table
@@ -97,33 +98,34 @@ def _quoted(event: EventFacts, book: PriceBook) -> EventCost:
 
 
 def _booked(events: Sequence[EventFacts]) -> dict[int, EventCost]:
-    """Return the costs of events whose prices a correction has fixed; one query, or three."""
+    """Return the costs of events whose prices a correction has fixed; one query, or five."""
     present = {(each.key, each.revision): each for each in events}
-    fixed = {
-        each.key: booked
-        for key, revision, booked in _fixed_rows(events)
-        if (each := present.get((key, revision))) is not None
-    }
+    fixed = [row for row in _fixed_rows(events) if row[:2] in present]
     if not fixed:
         return {}
-    rates = fixed_rates(price for booked in fixed.values() for price in booked["prices"].values())
-    skus = skus_of({booked["sku"] for booked in fixed.values()})
+    rates = fixed_rates(price for _, _, booked in fixed for price in booked["prices"].values())
+    skus = skus_of({booked["sku"] for _, _, booked in fixed})
     books = books_of({each.period for each in present.values()})
-    found = {}
-    for each in present.values():
-        if (booked := fixed.get(each.key)) is None:
-            continue
-        amounts: dict[str, Decimal] = {}
-        is_unpriced = False
-        key = sku_key(skus[booked["sku"]])
-        for meter, quantity in {**each.quantities, REQUESTS: _ONE}.items():
-            rate = rates[booked["prices"][meter]]
-            if rate.price:
-                _add(amounts, rate.currency, rate.cost(quantity))
-            elif books[each.period].expects_price(sku=key, meter=meter):
-                is_unpriced = True
-        found[each.key] = EventCost(amounts, is_unpriced)
-    return found
+    costs = {}
+    for key, revision, booked in fixed:
+        event = present[key, revision]
+        lines = {meter: rates[price] for meter, price in booked["prices"].items()}
+        sku = sku_key(skus[booked["sku"]])
+        costs[key] = _fixed(event, lines, sku, books[event.period])
+    return costs
+
+
+def _fixed(event: EventFacts, rates: Mapping[str, Rate], sku: SkuKey, book: PriceBook) -> EventCost:
+    """Rate an event by the prices that it was booked at."""
+    amounts: dict[str, Decimal] = {}
+    is_unpriced = False
+    for meter, quantity in {**event.quantities, REQUESTS: _ONE}.items():
+        rate = rates[meter]
+        if rate.price:
+            _add(amounts, rate.currency, rate.cost(quantity))
+        else:
+            is_unpriced = is_unpriced or book.expects_price(sku=sku, meter=meter)
+    return EventCost(amounts, is_unpriced)
 
 
 def _fixed_rows(events: Sequence[EventFacts]) -> list[tuple[int, int, dict[str, Any]]]:
