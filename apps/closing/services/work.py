@@ -41,7 +41,7 @@ from apps.costs import services as cost_services
 from apps.costs.domain.checks import ReconcileReport
 from apps.periods import selectors as periods
 from apps.periods import services as period_services
-from apps.rating import selectors as rating
+from apps.rating import services as rating
 from apps.tenants import selectors as tenants
 from apps.usage.selectors.unpriced import UnpricedSku
 
@@ -60,9 +60,12 @@ class Outcome:
 
 
 def freeze(run: CloseRun, now: datetime) -> Outcome:
-    """Stop new entries of the month; waits for every writer that shares the period's row."""
+    """Stop new entries of the month and pin its prices; waits for every writer.
+
+    The version is held, so that no adoption re-rates the month between being read and pinned.
+    """
     month = Month.of(run.month)
-    version = rating.price_book().version
+    version = rating.hold_version()
     facts = period_services.freeze(
         month=month, actor=preparer_of(run), now=now, price_book_version=version
     )

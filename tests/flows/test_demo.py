@@ -1,0 +1,119 @@
+"""The demo on a database without tenants: loaded, loaded again, closed, loaded once more.
+
+Given recorded traffic; when it is posted twice; then no number moves; and when the complete
+months are closed, every one of them is allocated to the last digit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from psycopg import sql
+
+from finops_platform.embedded.credentials import OWNER_ROLE, secret
+from finops_platform.embedded.home import REPOSITORY, Home
+from tests.conftest import CLUSTER
+
+pytestmark = pytest.mark.slow
+
+Summary = dict[str, Any]
+Load = Callable[..., list[Summary]]
+
+# The second of a month: the month of today is nearly empty, so that the whole takes less long.
+TODAY = (datetime.now(UTC).date().replace(day=1) - timedelta(days=1)).replace(day=2)
+
+COMPLETE = {"acme": [28_185, 30_337], "globex": [12_031, 12_031]}
+"""Events of the two complete months: as many as the traces hold, and the surge of acme's second."""
+
+
+@pytest.fixture
+def load(tmp_path: Any) -> Iterator[Load]:
+    """Run the demo on a migrated database that holds prices and no tenant."""
+    database = f"{settings.TEST_DATABASE}_demo"
+    CLUSTER.provide(database)
+    _drop_tenants(database)
+    passwords = Home(CLUSTER.home.root).secrets / "demo.json"
+    passwords.unlink(missing_ok=True)
+
+    def run(*options: str) -> list[Summary]:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.flows.demo", TODAY.isoformat(), *options],
+            cwd=REPOSITORY,
+            env={
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": "finops_platform.settings.test",
+                "FINOPS_TEST_DATABASE": database,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    yield run
+    passwords.unlink(missing_ok=True)
+    with CLUSTER.services.postgres.connect() as server:
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+def test_the_demo_conserves_and_replays(load: Load) -> None:
+    first = load("--no-close")
+    assert {slug: _events(first, slug)[:2] for slug in COMPLETE} == COMPLETE
+    assert all(Decimal(one["cost"]) > 0 for one in first)
+    assert {(one["state"], one["difference"], one["documents"]) for one in first} == {
+        ("open", None, 0)
+    }
+
+    assert load("--no-close") == first
+
+    closed = load()
+    assert [one["events"] for one in closed] == [one["events"] for one in first]
+    assert _costs(closed, "acme") == _costs(first, "acme")
+    assert _costs(closed, "globex") != _costs(first, "globex"), "the frozen rate is another one"
+    for one in closed:
+        if one["month"] == f"{TODAY:%Y-%m}":
+            assert (one["state"], one["difference"], one["documents"]) == ("open", None, 0)
+        else:
+            assert (one["state"], Decimal(one["difference"])) == ("closed", 0)
+            assert one["documents"] > 5
+
+    assert load() == closed
+
+
+def _events(found: list[Summary], slug: str) -> list[int]:
+    return [int(Decimal(one["events"])) for one in found if one["tenant"] == slug]
+
+
+def _costs(found: list[Summary], slug: str) -> list[str]:
+    return [one["cost"] for one in found if one["tenant"] == slug]
+
+
+def _drop_tenants(database: str) -> None:
+    """Take the tenants of the template away, as the owner of their tables."""
+    owner = settings.OWNER_DATABASE
+    with psycopg.connect(
+        host=owner["HOST"],
+        port=owner["PORT"],
+        user=OWNER_ROLE,
+        password=secret(CLUSTER.home, OWNER_ROLE),
+        dbname=database,
+        autocommit=True,
+    ) as connection:
+        found = connection.execute("SELECT schema_name FROM public.tenants_tenant").fetchall()
+        for (schema,) in found:
+            connection.execute(
+                sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
+            )
+        connection.execute("DELETE FROM public.tenants_domain")
+        connection.execute("DELETE FROM public.tenants_tenant")
