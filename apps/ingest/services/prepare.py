@@ -123,6 +123,7 @@ def _check(
 ) -> list[_Checked]:
     """Check every draft and make its meters disjoint; a hot loop, kept free of calls."""
     checked: list[_Checked] = []
+    bad_tags: dict[bytes, Problem] = {}
     earliest, latest, limits = frame.earliest, frame.latest, frame.limits
     for index, draft in enumerate(drafts):
         if isinstance(draft, Rejected):
@@ -132,13 +133,13 @@ def _check(
             if not earliest <= draft.time <= latest:
                 raise _Refused(frame.problem_with(draft.time))
             tags = _limited(draft.tags or {}, limits) if limits else draft.tags or {}
+            key = canonical(tags, draft.account, draft.credential, draft.operation)
+            if key not in tag_sets:
+                _meet(key, draft, tags, tag_sets, bad_tags)
             metered = meters_of(draft)
         except (_Refused, NotDisjoint) as refused:
             errors.append(ItemError.of(index, draft.id, refused.problem))
             continue
-        key = canonical(tags, draft.account, draft.credential, draft.operation)
-        if key not in tag_sets:
-            tag_sets[key] = key_of(draft, tags)
         sent = (
             draft.provider,
             draft.model,
@@ -159,12 +160,25 @@ class _Refused(Exception):
         self.problem = problem
 
 
+def _meet(
+    key: bytes,
+    draft: Draft,
+    tags: Mapping[str, str],
+    tag_sets: dict[bytes, TagSetKey],
+    bad_tags: dict[bytes, Problem],
+) -> None:
+    """Take a tag set that the batch shows for the first time, if it keeps the limits."""
+    problem = bad_tags.get(key) or tags_problem(tags)
+    if problem is not None:
+        bad_tags[key] = problem
+        raise _Refused(problem)
+    tag_sets[key] = key_of(draft, tags)
+
+
 def _limited(tags: dict[str, str], limits: Mapping[str, str]) -> dict[str, str]:
     filled = bound(tags, limits)
     if isinstance(filled, Problem):
         raise _Refused(filled)
-    if (problem := tags_problem(filled)) is not None:
-        raise _Refused(problem)
     return filled
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from apps.usage.domain.drafts import Draft, Exact, Problem
@@ -36,18 +37,23 @@ _NAMES: Final = (
 )
 
 
-def problem_of(draft: Draft) -> Problem | None:
-    """Return the first limit that a settled draft breaks, or None."""
-    return (
-        _identity_problem(draft)
-        or _subject_problem(draft)
-        or (tags_problem(draft.tags) if draft.tags else None)
-        or (_meters_problem(draft.meters) if draft.meters else None)
-        or _rest_problem(draft)
-    )
+def problem_of(draft: Draft, *, look_for_nul: bool) -> Problem | None:
+    """Return the first limit that a settled draft breaks, or None; tags are looked at apart.
+
+    Tags are the same for many events of a batch and are checked once a tag set. `look_for_nul`
+    is False where the whole body is known to hold no NUL.
+    """
+    problem = _identity_problem(draft) or _subject_problem(draft)
+    if problem is None and draft.meters:
+        problem = _meters_problem(draft.meters)
+    if problem is None and look_for_nul:
+        problem = _nul_problem(draft)
+    if problem is None and (draft.usage is not None or draft.reported_cost is not None):
+        problem = _rest_problem(draft)
+    return problem
 
 
-def tags_problem(tags: dict[str, str]) -> Problem | None:
+def tags_problem(tags: Mapping[str, str]) -> Problem | None:
     """Return what is wrong with tags: their number, a size, or a NUL."""
     if len(tags) > MOST_TAGS:
         return Problem(
@@ -84,9 +90,9 @@ def _identity_problem(draft: Draft) -> Problem | None:
             "missing",
             "The item names no source; set the field, or the header X-Source for all items.",
         )
-    if _bytes(draft.id) > IDENTIFIER_BYTES:
+    if not draft.id.isascii() and _bytes(draft.id) > IDENTIFIER_BYTES:
         return _too_long("id")
-    if _bytes(draft.source) > IDENTIFIER_BYTES:
+    if not draft.source.isascii() and _bytes(draft.source) > IDENTIFIER_BYTES:
         return _too_long("source")
     return None
 
@@ -94,12 +100,11 @@ def _identity_problem(draft: Draft) -> Problem | None:
 def _subject_problem(draft: Draft) -> Problem | None:
     if draft.service:
         return _service_problem(draft)
-    for name, wanted in (
-        ("provider", "Name the provider and model, or a service with meters."),
-        ("model", "Name the model as the provider reports it."),
-    ):
-        if not getattr(draft, name):
-            return Problem(name, "missing", wanted)
+    if not draft.provider:
+        wanted = "Name the provider and model, or a service with meters."
+        return Problem("provider", "missing", wanted)
+    if not draft.model:
+        return Problem("model", "missing", "Name the model as the provider reports it.")
     if draft.usage is None and not draft.meters:
         return Problem("usage", "missing", "Send the token counts in usage, or meters.")
     return None
@@ -148,13 +153,17 @@ def _meters_problem(meters: dict[str, Exact]) -> Problem | None:
     return None
 
 
-def _rest_problem(draft: Draft) -> Problem | None:
+def _nul_problem(draft: Draft) -> Problem | None:
     for name in _NAMES:
         text = getattr(draft, name)
         if text and "\0" in text:
             return Problem(name, "nul", _NUL)
     if draft.outcome is not None and "\0" in draft.outcome.name:
         return Problem("outcome.name", "nul", _NUL)
+    return None
+
+
+def _rest_problem(draft: Draft) -> Problem | None:
     cost = draft.reported_cost
     if cost is not None and not _CURRENCY.fullmatch(cost.currency):
         return Problem(

@@ -78,9 +78,9 @@ def decode_events(*, body: bytes, form: Form, source: str | None = None) -> list
     except _DECODING:
         return _one_by_one(_split(body, form), source)
     _refuse_many(len(drafts))
-    nulls = b"null" in body
+    nulls, nul = b"null" in body, b"\\u0000" in body or "\0" in (source or "")
     return [
-        settled(draft, index=index, source=source, nulls=nulls)
+        settled(draft, index=index, source=source, nulls=nulls, look_for_nul=nul)
         for index, draft in enumerate(drafts)
     ]
 
@@ -93,11 +93,21 @@ def draft_of(
         draft = msgspec.convert(fields, Draft, strict=not lax, dec_hook=read_exact)
     except (msgspec.ValidationError, ValueError, OverflowError) as error:
         return Rejected(index, _id_of(fields), explain(str(error), fields))
-    return settled(draft, index=index, source=source, nulls=True)
+    return settled(draft, index=index, source=source)
 
 
-def settled(draft: Draft, *, index: int, source: str | None, nulls: bool) -> Draft | Rejected:
-    """Return the draft with source, nulls and zone settled, or the limit it breaks."""
+def settled(
+    draft: Draft,
+    *,
+    index: int,
+    source: str | None,
+    nulls: bool = True,
+    look_for_nul: bool = True,
+) -> Draft | Rejected:
+    """Return the draft with source, nulls and zone settled, or the limit it breaks.
+
+    `nulls` and `look_for_nul` are False where the body is known to hold none of either.
+    """
     if nulls:
         _replace_nulls(draft)
     if draft.source is None:
@@ -111,7 +121,7 @@ def settled(draft: Draft, *, index: int, source: str | None, nulls: bool) -> Dra
     if usage is not None and type(usage.cache_write_tokens) is dict:
         writes = {key: count for key, count in usage.cache_write_tokens.items() if count}
         usage.cache_write_tokens = writes or 0
-    problem = problem_of(draft)
+    problem = problem_of(draft, look_for_nul=look_for_nul)
     return draft if problem is None else Rejected(index, draft.id, problem)
 
 
@@ -194,7 +204,7 @@ def _one(part: bytes, index: int, source: str | None) -> Draft | Rejected:
         return Rejected(index, None, _NOT_UTF8)
     except (msgspec.DecodeError, RecursionError) as error:
         return _rejected(part, index, error)
-    return settled(draft, index=index, source=source, nulls=True)
+    return settled(draft, index=index, source=source)
 
 
 _NOT_UTF8: Final = Problem(

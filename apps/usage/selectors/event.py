@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -102,7 +103,8 @@ def _rated(facts: EventFacts, present: tuple[Any, ...], rows: list[tuple[Any, ..
     )
 
 
-def _booked(booked: Any, span: Span) -> tuple[SkuKey, Mapping[str, Rate]]:
+def _booked(sent: Any, span: Span) -> tuple[SkuKey, Mapping[str, Rate]]:
+    booked = json.loads(sent) if isinstance(sent, str) else sent
     sku = Sku.objects.get(pk=booked["sku"])
     rates = fixed_rates(booked["prices"].values())
     key = SkuKey(sku.provider, sku.model, sku.service_tier, sku.batch, sku.region, sku.context_tier)
