@@ -40,8 +40,8 @@ DECLARE
     looped boolean;
 BEGIN
     -- Edits of the tree queue up behind one row, so that two of them cannot close a ring together.
-    EXECUTE format('SELECT 1 FROM %I.directory_costcenter WHERE kind = ''unallocated'' FOR UPDATE',
-                   TG_TABLE_SCHEMA);
+    EXECUTE format('SELECT 1 FROM %I.directory_costcenter WHERE kind = ''unallocated'' '
+                   'FOR NO KEY UPDATE', TG_TABLE_SCHEMA);
     EXECUTE format(
         'WITH RECURSIVE above(id, days) AS ('
         '  SELECT $1, daterange($2, $3) UNION '

@@ -17,6 +17,7 @@ from apps.core.domain.errors import Forbidden, Invalid, Unprocessable
 from apps.core.domain.months import Month
 from apps.costs import services
 from apps.costs.adapters.tables import FileRefused
+from apps.costs.domain.accounts import AccountDraft
 from apps.costs.domain.focus import HeaderRefused
 from apps.costs.models import Bill, BillLine
 from apps.periods import services as periods
@@ -275,3 +276,26 @@ def test_the_reader_has_no_memory_of_the_file(cloud, ada):
     assert issubclass(FileRefused, Invalid)
     many = focus(*(row(str(number)) for number in range(1, 2001)))
     assert bring(many, ada).billed == Decimal(2001 * 1000)
+
+
+@pytest.mark.slow
+def test_the_same_file_sent_by_many_at_once_is_one_bill(fresh_tenant, ada):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from django.db import connections
+    from django_tenants.utils import schema_context
+
+    services.declare_account(draft=AccountDraft("cloud", "Cloud"), actor=ada, now=NOW)
+    content = focus(*(row(str(number)) for number in range(1, 51))).getvalue()
+
+    def work(_):
+        try:
+            with schema_context(fresh_tenant.schema):
+                return bring(io.BytesIO(content), ada).already_imported
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(work, range(4)))
+    assert sorted(outcomes) == [False, True, True, True]
+    assert (Bill.objects.count(), BillLine.objects.count()) == (1, 50)

@@ -312,3 +312,59 @@ def test_versions_of_a_rule_refuse_change_by_raw_sql(org, ada):
 def test_attribution_is_read_in_seven_queries(org, django_assert_num_queries):
     with django_assert_num_queries(7):
         selectors.attribution()
+
+
+@pytest.mark.slow
+def test_the_same_code_entered_by_many_at_once_is_there_once(fresh_tenant):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from django.db import connections
+    from django_tenants.utils import schema_context
+
+    def work(number):
+        try:
+            with schema_context(fresh_tenant.schema):
+                enter(TeamFacts("search", f"Search {number}"), person(number))
+                return "entered"
+        except services.EntryExists:
+            return "taken"
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = list(pool.map(work, range(1, 7)))
+    assert sorted(outcomes) == ["entered", *["taken"] * 5]
+    assert len(selectors.teams()) == 1
+
+
+@pytest.mark.slow
+def test_two_edits_cannot_close_a_ring_together(fresh_tenant):
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    from django.db import connections
+    from django_tenants.utils import schema_context
+
+    for code in ("CC-1", "CC-2"):
+        enter(CostCenterFacts(code, code), person(1))
+    barrier = threading.Barrier(2)
+
+    def place(child, parent):
+        try:
+            with schema_context(fresh_tenant.schema):
+                barrier.wait()
+                services.place_cost_center(
+                    cost_center=child, parent=parent, since=None, actor=person(1), now=NOW
+                )
+                return "placed"
+        except services.CycleRefused:
+            return "ring"
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(place, "CC-1", "CC-2")
+        two = pool.submit(place, "CC-2", "CC-1")
+        outcomes = sorted([one.result(timeout=30), two.result(timeout=30)])
+    assert outcomes == ["placed", "ring"]
+    assert Placement.objects.count() == 1

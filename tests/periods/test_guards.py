@@ -218,3 +218,10 @@ def test_reopening_and_closing_the_next_month_cannot_pass_each_other(fresh_tenan
 
 def use_again(month):
     insert_bill_with_digest(month, 1)
+
+
+def test_a_month_is_held_inside_a_transaction_only(fresh_tenant):
+    with pytest.raises(transaction.TransactionManagementError):
+        services.hold_open(months=[JANUARY])
+    with transaction.atomic():
+        assert services.hold_open(months=[JANUARY]) == {JANUARY: State.OPEN}

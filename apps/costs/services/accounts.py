@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
@@ -44,13 +44,7 @@ def declare_account(*, draft: AccountDraft, actor: Actor, now: datetime) -> Acco
         raise AccountRefused(errors[0].message, errors=errors)
     since = _held(_first_open())
     _refuse_taken(draft)
-    row = ProviderAccount.objects.create(
-        code=draft.code,
-        name=draft.name.strip(),
-        provider=draft.provider,
-        account=draft.account,
-        created_at=now,
-    )
+    row = _create(draft, now)
     _say(row, draft, since=since, actor=actor, now=now)
     _record(actor, "declared", draft, since, now)
     return account_facts(row, draft.truth, draft.feed)
@@ -98,6 +92,22 @@ def _held(month: Month) -> Month:
     if calendar.hold_open(months=[month])[month].value != "open":
         raise calendar.PeriodNotOpen(f"{month} is not open; choose a later month.")
     return month
+
+
+def _create(draft: AccountDraft, now: datetime) -> ProviderAccount:
+    try:
+        with transaction.atomic():
+            return ProviderAccount.objects.create(
+                code=draft.code,
+                name=draft.name.strip(),
+                provider=draft.provider,
+                account=draft.account,
+                created_at=now,
+            )
+    except IntegrityError as error:
+        raise AccountExists(
+            "An account of this code or for this usage was declared at this moment."
+        ) from error
 
 
 def _refuse_taken(draft: AccountDraft) -> None:

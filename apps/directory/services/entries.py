@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
@@ -71,10 +71,13 @@ def enter(*, entry: Entry, actor: Actor, now: datetime) -> Entry:
     model = MODELS[type(entry)]
     refuse(refusals_of(entry))
     if model.objects.filter(code=entry.code).exists():
-        message = f"The code {entry.code} is taken."
-        raise EntryExists(message, errors=(FieldError("code", "exists", message),))
+        raise _taken(entry)
     row = model(code=entry.code, created_at=now)
-    _write(row, entry, now=now)
+    try:
+        with transaction.atomic():
+            _write(row, entry, now=now)
+    except IntegrityError as error:  # entered by somebody else at this moment
+        raise _taken(entry) from error
     _link(row, entry, since=entry.valid_from, now=now)
     _record(actor, "created", entry, asdict(entry), now)
     return entry
@@ -91,7 +94,7 @@ def revise(*, entry: Entry, actor: Actor, now: datetime) -> Entry:
     """
     actor.require(Scope.DIRECTORY_WRITE)
     refuse(refusals_of(entry))
-    row = MODELS[type(entry)].objects.select_for_update().filter(code=entry.code).first()
+    row = MODELS[type(entry)].objects.select_for_update(no_key=True).filter(code=entry.code).first()
     if row is None:
         raise EntryMissing(f"There is no {SUBJECTS[type(entry)]} {entry.code}.")
     before = _stated(row, entry)
@@ -124,6 +127,11 @@ def refuse(errors: tuple[FieldError, ...]) -> None:
     """
     if errors:
         raise EntryRefused(errors[0].message, errors=errors)
+
+
+def _taken(entry: Entry) -> EntryExists:
+    message = f"The code {entry.code} is taken."
+    return EntryExists(message, errors=(FieldError("code", "exists", message),))
 
 
 def _write(row: Row, entry: Entry, *, now: datetime) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from apps.audit import services as audit
@@ -61,9 +61,12 @@ def add_rule(*, rule: Rule, actor: Actor, now: datetime) -> Rule:
     actor.require(Scope.DIRECTORY_WRITE)
     check_rule(rule=rule)
     if AttributionRule.objects.filter(name=rule.name).exists():
-        message = f"There is a rule named {rule.name}."
-        raise RuleExists(message, errors=(FieldError("name", "exists", message),))
-    row = AttributionRule.objects.create(name=rule.name, created_at=now)
+        raise _taken(rule)
+    try:
+        with transaction.atomic():
+            row = AttributionRule.objects.create(name=rule.name, created_at=now)
+    except IntegrityError as error:  # added by somebody else at this moment
+        raise _taken(rule) from error
     version = _write(row, replace(rule, version=1), actor, now)
     _record(actor, "added", version, now)
     return version
@@ -147,14 +150,19 @@ def map_tag_value(
 def _revive(rule: Rule, *, actor: Actor, now: datetime) -> Rule:
     actor.require(Scope.DIRECTORY_WRITE)
     check_rule(rule=rule)
-    row = AttributionRule.objects.select_for_update().get(name=rule.name)
+    row = AttributionRule.objects.select_for_update(no_key=True).get(name=rule.name)
     written = _write(row, replace(rule, version=_next_version(row)), actor, now)
     _record(actor, "changed", written, now)
     return written
 
 
+def _taken(rule: Rule) -> RuleExists:
+    message = f"There is a rule named {rule.name}."
+    return RuleExists(message, errors=(FieldError("name", "exists", message),))
+
+
 def _in_force(name: str) -> tuple[AttributionRule, list[RuleVersion]]:
-    row = AttributionRule.objects.select_for_update().filter(name=name).first()
+    row = AttributionRule.objects.select_for_update(no_key=True).filter(name=name).first()
     current = list(row.versions.filter(superseded_at__isnull=True)) if row else []
     if row is None or not current:
         raise RuleMissing(f"No rule named {name} is in force.")

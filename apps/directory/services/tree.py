@@ -40,7 +40,7 @@ def move_team(
     :raises LinkRefused: when there is no such cost center.
     """
     actor.require(Scope.DIRECTORY_WRITE)
-    row = Team.objects.select_for_update().filter(code=team).first()
+    row = Team.objects.select_for_update(no_key=True).filter(code=team).first()
     if row is None:
         raise Missing(f"There is no team {team}.", code="entry_not_found")
     if link_team(row, cost_center=cost_center, since=since, now=now):
@@ -58,7 +58,7 @@ def place_cost_center(
     :raises CycleRefused: when the parent stands under the cost center on any day; names the ring.
     """
     actor.require(Scope.DIRECTORY_WRITE)
-    row = CostCenter.objects.select_for_update().filter(code=cost_center).first()
+    row = CostCenter.objects.select_for_update(no_key=True).filter(code=cost_center).first()
     if row is None:
         raise Missing(f"There is no cost center {cost_center}.", code="entry_not_found")
     if link_cost_center(row, parent=parent, since=since, now=now):
@@ -142,7 +142,7 @@ def link_cost_center(
 
 def _queue_up() -> None:
     """Let edits of the tree go one after the other; the trigger waits on the same row."""
-    CostCenter.objects.select_for_update().get(kind="unallocated")
+    CostCenter.objects.select_for_update(no_key=True).get(kind="unallocated")
 
 
 def _cost_centers(change: Reassignment, *, field: str) -> dict[str, CostCenter]:

@@ -17,12 +17,13 @@ from apps.periods.services.close import (
     reopen,
     unfreeze,
 )
-from apps.periods.services.rates import RateRefused, set_rate
+from apps.periods.services.rates import RateJustEntered, RateRefused, set_rate
 
 __all__ = [
     "EarlierMonthOpen",
     "NotLatestClosed",
     "PeriodNotOpen",
+    "RateJustEntered",
     "RateRefused",
     "ReasonMissing",
     "SamePerson",

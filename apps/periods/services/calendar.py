@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from apps.core.domain.errors import Conflict, Invalid
 from apps.core.domain.months import Month, local_day
@@ -18,6 +19,11 @@ from apps.periods.domain.calendar import (
 )
 from apps.periods.models import Period
 from apps.tenants import selectors as tenants
+
+_HELD: Final = (
+    "SELECT month, state FROM {schema}.periods_period WHERE month = ANY(%s) "
+    "ORDER BY month FOR SHARE"
+)
 
 
 class PeriodNotOpen(Conflict):
@@ -71,18 +77,24 @@ def hold_open(*, months: Iterable[Month]) -> Mapping[Month, State]:
     (rule 10). Rows are locked in the order of the months. One query.
 
     :raises PeriodMissing: when the calendar lacks a month.
+    :raises TransactionManagementError: when no transaction is open that could hold them.
     """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("a month is held until a transaction ends")
     wanted = sorted(set(months))
-    rows = Period.objects.raw(
-        "SELECT id, month, state FROM periods_period WHERE month = ANY(%s) "
-        "ORDER BY month FOR SHARE",
-        [[month.first_day for month in wanted]],
-    )
-    states = {row.key: State(row.state) for row in rows}
+    statement = _HELD.format(schema=connection.ops.quote_name(_schema()))
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [[month.first_day for month in wanted]])
+        states = {Month.of(first_day): State(state) for first_day, state in cursor.fetchall()}
     for month in wanted:
         if month not in states:
             raise PeriodMissing(f"The calendar has no period {month}.")
     return states
+
+
+def _schema() -> str:
+    schema: str = connection.schema_name  # type: ignore[attr-defined]
+    return schema
 
 
 def _refuse_before_closed(wanted: Iterable[Month], existing: Mapping[Month, Period]) -> None:

@@ -176,10 +176,11 @@ def _require_unused(period: Period, *, before: Month) -> None:
 
 def _is_used(period: Period) -> bool:
     guarded = GuardedTable.objects.order_by("pk").values_list("table_name", "column_name")
+    schema: str = connection.schema_name  # type: ignore[attr-defined]
     with connection.cursor() as cursor:
         for table, column in guarded:
             statement = sql.SQL("SELECT EXISTS (SELECT 1 FROM {} WHERE {} = %s)").format(
-                sql.Identifier(table), sql.Identifier(column)
+                sql.Identifier(schema, table), sql.Identifier(column)
             )
             cursor.execute(statement, [period.month])
             if cursor.fetchone()[0]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.canonical import plain_decimal
-from apps.core.domain.errors import FieldError, Unprocessable
+from apps.core.domain.errors import Conflict, FieldError, Unprocessable
 from apps.core.domain.months import Month
 from apps.periods.domain.calendar import State
 from apps.periods.domain.fx import FxRateFacts, RateKind, refusals_of_rate
@@ -22,6 +23,12 @@ class RateRefused(Unprocessable):
     """A field of the rate cannot be right."""
 
     default_code = "rate_refused"
+
+
+class RateJustEntered(Conflict):
+    """Somebody entered the same pair at the same moment."""
+
+    default_code = "rate_just_entered"
 
 
 @transaction.atomic
@@ -44,6 +51,7 @@ def set_rate(
     frozen one until it is closed.
 
     :raises RateRefused: when a currency, the rate or the source cannot be right; names the field.
+    :raises RateJustEntered: when somebody enters the same pair at this moment.
     :raises PeriodNotOpen: when the month no longer takes a rate of that kind.
     :raises PeriodMissing: when the calendar lacks the month.
     """
@@ -54,34 +62,10 @@ def set_rate(
     latest = _latest(entered)
     if latest is not None and _says_the_same(latest.facts, entered):
         return latest.facts
-    row = FxRate.objects.create(
-        month=month.first_day,
-        base=base,
-        quote=quote,
-        rate=rate,
-        kind=kind.value,
-        revision=1 if latest is None else latest.revision + 1,
-        source=entered.source,
-        rate_on=rate_on,
-        entered_by=actor.label,
-        created_at=now,
-    )
-    audit.record(
-        actor=actor,
-        action="fx_rate.set",
-        subject="period",
-        subject_id=str(month),
-        detail={
-            "pair": f"{base}/{quote}",
-            "rate": plain_decimal(rate),
-            "kind": kind.value,
-            "revision": row.revision,
-            "source": entered.source,
-            "rate_on": rate_on.isoformat(),
-        },
-        at=now,
-    )
-    return row.facts
+    revised = replace(entered, revision=1 if latest is None else latest.revision + 1)
+    _insert(revised, actor=actor, now=now)
+    _record(revised, actor=actor, now=now)
+    return revised
 
 
 def _refuse(errors: tuple[FieldError, ...]) -> None:
@@ -102,6 +86,46 @@ def _latest(rate: FxRateFacts) -> FxRate | None:
         )
         .order_by("-revision")
         .first()
+    )
+
+
+def _insert(rate: FxRateFacts, *, actor: Actor, now: datetime) -> None:
+    try:
+        with transaction.atomic():
+            FxRate.objects.create(
+                month=rate.month.first_day,
+                base=rate.base,
+                quote=rate.quote,
+                rate=rate.rate,
+                kind=rate.kind.value,
+                revision=rate.revision,
+                source=rate.source,
+                rate_on=rate.rate_on,
+                entered_by=actor.label,
+                created_at=now,
+            )
+    except IntegrityError as error:
+        raise RateJustEntered(
+            f"Another rate from {rate.base} to {rate.quote} was entered for {rate.month} at this "
+            "moment; look at it before you enter yours."
+        ) from error
+
+
+def _record(rate: FxRateFacts, *, actor: Actor, now: datetime) -> None:
+    audit.record(
+        actor=actor,
+        action="fx_rate.set",
+        subject="period",
+        subject_id=str(rate.month),
+        detail={
+            "pair": f"{rate.base}/{rate.quote}",
+            "rate": plain_decimal(rate.rate),
+            "kind": rate.kind.value,
+            "revision": rate.revision,
+            "source": rate.source,
+            "rate_on": rate.rate_on.isoformat(),
+        },
+        at=now,
     )
 
 
