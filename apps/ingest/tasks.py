@@ -8,8 +8,11 @@ from celery import shared_task
 from django.utils import timezone
 from django_tenants.utils import schema_context
 
+from apps.core.db import current_schema
 from apps.core.domain.access import system_actor
 from apps.ingest import services as ingest
+from apps.ingest.services.witness import witness_events
+from apps.tenants import selectors as tenants
 
 
 @shared_task
@@ -25,3 +28,16 @@ def run_import(*, schema: str, import_id: str) -> None:
     """Import a queued file of a tenant; goes on where it broke off."""
     with schema_context(schema):
         ingest.run_import(import_id=UUID(import_id), clock=timezone.now)
+
+
+def enqueue_import(import_id: UUID) -> None:
+    """Hand an import to the workers once its row is committed."""
+    run_import.delay_on_commit(schema=current_schema(), import_id=str(import_id))
+
+
+@shared_task
+def witness_everywhere() -> None:
+    """Put the digest of every tenant's settled events into its audit chain."""
+    for tenant in tenants.active():
+        with schema_context(tenant.schema):
+            witness_events(actor=system_actor("witness"), now=timezone.now())

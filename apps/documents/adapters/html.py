@@ -20,7 +20,7 @@ def engine() -> Engine:
         "django.template.loaders.cached.Loader",
         ["django.template.loaders.filesystem.Loader"],
     )
-    return Engine(dirs=[TEMPLATES], loaders=[loader], autoescape=True)
+    return Engine(dirs=[str(TEMPLATES)], loaders=[loader], autoescape=True)
 
 
 def html_of(*, template: str, context: Mapping[str, Any]) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import ClassVar
 from uuid import UUID
 
-from django.db import connection, transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import MultiPartParser
@@ -46,7 +44,7 @@ class Imports(APIView):
         sent.is_valid(raise_exception=True)
         actor = actor_of(request)
         import_id = services.start_import(upload=sent.to_upload(), actor=actor, now=timezone.now())
-        enqueue(import_id)
+        tasks.enqueue_import(import_id)
         found = selectors.one_import(import_id=import_id, actor=actor)
         return Response(found.as_dict(), status=202)
 
@@ -62,10 +60,3 @@ class OneImport(APIView):
         """Return how far an import has come, and its first errors."""
         found = selectors.one_import(import_id=import_id, actor=actor_of(request))
         return Response(found.as_dict())
-
-
-def enqueue(import_id: UUID) -> None:
-    """Hand an import to the workers once its row is committed."""
-    schema: str = connection.schema_name  # type: ignore[attr-defined]
-    run = partial(tasks.run_import.delay, schema=schema, import_id=str(import_id))
-    transaction.on_commit(run)

@@ -7,6 +7,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from django.utils.dateparse import parse_date, parse_datetime
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
@@ -112,7 +113,7 @@ class EventQuery(serializers.Serializer[Any]):
         """Return filters, cursor and page size."""
         values = dict(self.validated_data)
         tags = {
-            name.removeprefix(_TAG): value
+            name.removeprefix(_TAG): str(value)
             for name, value in request.query_params.items()
             if name.startswith(_TAG)
         }
@@ -243,6 +244,7 @@ class SummaryOutput(serializers.Serializer[Any]):
     unpriced = serializers.DictField()
 
 
+@extend_schema_serializer(component_name="UsageImportInput")
 class ImportInput(serializers.Serializer[Any]):
     """A file to import."""
 
@@ -273,6 +275,7 @@ class ImportInput(serializers.Serializer[Any]):
         )
 
 
+@extend_schema_serializer(component_name="UsageImportOutput")
 class ImportOutput(serializers.Serializer[Any]):
     """How far an import has come."""
 

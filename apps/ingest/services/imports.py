@@ -10,8 +10,8 @@ from itertools import islice
 from typing import IO, Any, Final
 
 from django.core.files.storage import default_storage
-from django.db import connection
 
+from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Invalid, Missing, Refusal, TooLarge
 from apps.costs import services as costs
@@ -66,7 +66,7 @@ def start_import(*, upload: Upload, actor: Actor, now: datetime) -> uuid.UUID:
     if upload.size > MOST_BYTES:
         raise TooLarge("The file is longer than 1 GiB; send it in parts.", code="file_too_large")
     public_id = uuid.uuid4()
-    key = f"{connection.schema_name}/imports/{public_id}.{form}"
+    key = f"{current_schema()}/imports/{public_id}.{form}"
     row = Import.objects.create(
         public_id=public_id,
         name=upload.name[-254:],

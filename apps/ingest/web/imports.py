@@ -22,8 +22,8 @@ from apps.core.web.page import Action, Crumb, Fact, Page
 from apps.core.web.parts import Step, StepState, Work
 from apps.core.web.views import PageMixin
 from apps.ingest import selectors, services
-from apps.ingest.api.imports import enqueue
 from apps.ingest.selectors import ImportFacts
+from apps.ingest.tasks import enqueue_import
 from apps.ingest.web import links
 from apps.ingest.web.receipts import ERRORS, matching
 
@@ -140,7 +140,7 @@ class Upload(PageMixin, FormView):  # type: ignore[type-arg]
         except Refusal as refusal:
             form.add_error("file", refusal.message)
             return self.form_invalid(form)
-        enqueue(import_id)
+        enqueue_import(import_id)
         messages.success(self.request, "The file is stored. This page follows its import.")
         return HttpResponseRedirect(reverse("usage:import", args=[import_id]))
 
