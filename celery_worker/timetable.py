@@ -28,6 +28,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour="4", minute="37"),
         "options": {"queue": "insights", "expires": 12 * 60 * 60},
     },
+    "witness events in the audit chain": {
+        "task": "apps.ingest.tasks.witness_everywhere",
+        "schedule": crontab(minute="47"),
+        "options": {"queue": "insights", "expires": 50 * 60},
+    },
     "take up closes whose worker died": {
         "task": "apps.closing.tasks.take_up_stalled_everywhere",
         "schedule": crontab(),

@@ -10,6 +10,7 @@ from django_tenants.utils import schema_context
 
 from apps.audit import selectors as audit
 from apps.core.command import PlatformCommand
+from apps.ingest.services.witness import broken_witnesses
 from apps.tenants import selectors as tenants
 
 
@@ -31,11 +32,18 @@ class Command(PlatformCommand):
         with schema_context(schema):
             found = [*audit.faults(), *audit.contradictions(witness or "")]
             head = audit.head()
-        for fault in found:
-            self.stderr.write(f"{schema}: record {fault.sequence} {fault.kind}: {fault.message}")
-        if not found:
+            changed = [] if schema == settings.PUBLIC_SCHEMA_NAME else broken_witnesses()
+        wrong = [f"record {fault.sequence} {fault.kind}: {fault.message}" for fault in found]
+        wrong += [
+            f"events {one.after + 1} to {one.last} are not what was witnessed: one was changed, "
+            "removed or added."
+            for one in changed
+        ]
+        for line in wrong:
+            self.stderr.write(f"{schema}: {line}")
+        if not wrong:
             self.stdout.write(f"{schema}: {head.sequence} records intact, head {head.hash}")
-        return not found
+        return not wrong
 
 
 def _schemas(options: dict[str, Any]) -> list[str]:
