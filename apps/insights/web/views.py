@@ -36,7 +36,7 @@ class Home(PageMixin, TemplateView):
         return Page(
             title=f"Spend in {presentation.month(str(month))}",
             subtitle=f"{tenants.current().name}: everything metered and billed, as booked so far.",
-            crumbs=[Crumb("Home")],
+            crumbs=[Crumb("Home", "/")],
             status=periods.period(month).state.value,
             tabs=[
                 Tab(
@@ -91,6 +91,13 @@ def period_badge(request: HttpRequest) -> PeriodBadge | None:
 
 
 def owner_names(request: HttpRequest) -> list[str]:
-    """Return the teams in a stable order, so that each keeps its color on every page."""
-    today = timezone.now().astimezone(tenants.current().timezone).date()
-    return [team.code for team in directory.teams(today)]
+    """Return the teams in a stable order, so that each keeps its color on every page.
+
+    They are read once a request: every name of a list asks for its color.
+    """
+    names: list[str] | None = getattr(request, "owner_names", None)
+    if names is None:
+        today = timezone.now().astimezone(tenants.current().timezone).date()
+        names = [team.code for team in directory.teams(today)]
+        request.owner_names = names  # type: ignore[attr-defined]
+    return names
