@@ -1,0 +1,32 @@
+"""Runs all benchmarks, each in a process of its own: `make bench`, or `python -m benchmarks pdf`.
+
+They need servers that run; `make bench` starts its own and removes them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+ALL = ("rating", "allocation", "ingest", "http_ingest", "close", "pdf")
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks, all when none is named; return how many failed.
+
+    A figure below its aim is a figure, not a failure; a benchmark that breaks is one.
+    """
+    unknown = sorted(set(names) - set(ALL))
+    if unknown:
+        print(f"error: there is no benchmark {unknown[0]!r}; choose from {', '.join(ALL)}")
+        return 2
+    failed = 0
+    for name in names or ALL:
+        print(f"\n== {name}", flush=True)
+        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False)
+        failed += done.returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
