@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -25,6 +25,7 @@ from apps.ingest.web.explained import (
     owner_facts,
     sent_facts,
 )
+from apps.ingest.web.rows import meter_order
 from apps.ingest.web.views import READ
 from apps.usage import selectors as usage
 from apps.usage.selectors import RatedEvent
@@ -72,7 +73,10 @@ class EventPage(PageMixin, TemplateView):
         shown = {
             "found": found,
             "event": found.event,
-            "lines": [line_of(line, found, may_price=may_price) for line in found.lines],
+            "lines": [
+                line_of(line, found, may_price=may_price)
+                for line in sorted(found.lines, key=lambda line: meter_order(line.meter))
+            ],
             "costs": sorted(found.costs.items()),
             "reported": compared(found),
             "whose": owner_facts(usage.event_owner(found.event)),
@@ -111,7 +115,7 @@ class EventPage(PageMixin, TemplateView):
 class _Correction(PageMixin):
     """Corrects one event and goes back to its page; a refusal is said there."""
 
-    http_method_names: ClassVar[list[str]] = ["post", "options"]
+    http_method_names = ["post", "options"]
     scopes = _CORRECT
     said = ""
 

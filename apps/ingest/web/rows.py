@@ -8,13 +8,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from apps.catalog.domain.meters import meter_facts, plural
+from apps.catalog.domain.meters import METERS, meter_facts, plural
 from apps.core import presentation
 from apps.core.presentation import UNPRICED, Unpriced
 from apps.core.web.lists import Column
 from apps.ingest.web import links
 from apps.usage.selectors import LogEntry
 
+_ORDER: Final = {code: place for place, code in enumerate(METERS)}
 _MAIN_TAGS: Final = ("feature", "customer", "experiment")
 
 SCREEN: Final = (
@@ -126,8 +127,14 @@ def tags_text(tags: Mapping[str, str], names: Sequence[str]) -> str:
 def meters_text(quantities: Mapping[str, Decimal]) -> str:
     """Return every meter with its exact quantity."""
     return ", ".join(
-        f"{meter_facts(m).label} {presentation.number(q)}" for m, q in quantities.items()
+        f"{meter_facts(meter).label} {presentation.number(quantities[meter])}"
+        for meter in sorted(quantities, key=meter_order)
     )
+
+
+def meter_order(meter: str) -> tuple[int, str]:
+    """Return where a meter stands among the others: as in the catalog, unknown ones at the end."""
+    return (_ORDER.get(meter, len(_ORDER)), meter)
 
 
 def _costs(entry: LogEntry, currency: str) -> list[tuple[Decimal | Unpriced, str]]:
