@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -126,6 +127,7 @@ def check_text(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=10_000)
 def shift_moment(moment: datetime, months: int) -> datetime:
     """Move a moment by whole months; a day that the target month lacks becomes its last day."""
     if not months:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,19 +10,11 @@ from typing import Any, Final
 
 from apps.core.domain.errors import FieldError, Invalid
 from apps.core.domain.months import Month
-from apps.costs.domain.cells import (
-    CellRefused,
-    check_text,
-    read_decimal,
-    read_enum,
-    read_moment,
-    read_tags,
-    shift_moment,
-)
+from apps.costs.domain.cells import CellRefused, check_text, shift_moment
+from apps.costs.domain.convert import ColumnReader
 from apps.costs.domain.diagnostics import Notebook
 from apps.costs.domain.focus_columns import (
     COLUMNS,
-    ENUMS,
     NOT_NULL_IN_FOCUS,
     OTHER_FOCUS,
     Column,
@@ -108,7 +100,10 @@ class FocusReader:
         self._extra = [
             (index, name) for index, name in enumerate(header) if index not in used and name
         ]
-        self._converters = tuple(_CONVERTERS[column.kind] for column in COLUMNS)
+        self._plan = tuple(
+            (column.name, place, ColumnReader(column))
+            for column, place in zip(COLUMNS, self._places, strict=True)
+        )
 
     def read(self, cells: Sequence[str], line: int) -> FocusRow | RowRefused:
         """Return the row, or everything that is wrong with it."""
@@ -117,27 +112,21 @@ class FocusReader:
             return RowRefused(line, (FieldError("row", "width", message),))
         values: list[Any] = []
         errors: list[FieldError] = []
-        for column, place, convert in zip(COLUMNS, self._places, self._converters, strict=True):
-            text = "" if place is None else cells[place].strip()
+        for name, place, reader in self._plan:
+            if place is None:
+                values.append(reader.absent)
+                continue
             try:
-                values.append(self._value(column, text, convert, line))
+                value, odd = reader.read(cells[place])
             except CellRefused as refused:
-                errors.append(FieldError(column.name, refused.code, str(refused)))
+                errors.append(FieldError(name, refused.code, str(refused)))
+                continue
+            values.append(value)
+            for code in odd:
+                self._notes.note(code, name, line)
         if errors:
             return RowRefused(line, tuple(errors))
         return self._checked(values, cells, line)
-
-    def _value(self, column: Column, text: str, convert: Callable[..., Any], line: int) -> Any:
-        if text == "NULL":
-            self._notes.note("literal_null", column.name, line)
-            text = ""
-        if text:
-            return convert(column, text, self._notes, line)
-        if column.required:
-            raise CellRefused("required", f"{column.name} is empty; a charge needs it.")
-        if column.name in NOT_NULL_IN_FOCUS:
-            self._notes.note("empty", column.name, line)
-        return _EMPTY[column.kind]
 
     def _checked(self, values: list[Any], cells: Sequence[str], line: int) -> FocusRow | RowRefused:
         start, end = values[_CHARGE[0]], values[_CHARGE[1]]
@@ -203,65 +192,3 @@ def _note_columns(
         known = index in places or name in OTHER_FOCUS or name.startswith("x_")
         if not known:
             notebook.note("unknown_column", name or f"column {index + 1}", 1)
-
-
-def _text(column: Column, text: str, notes: Notebook, line: int) -> str:
-    return check_text(text)
-
-
-def _enum(column: Column, text: str, notes: Notebook, line: int) -> str:
-    value, odd = read_enum(check_text(text), ENUMS[column.name])
-    if odd == "unknown_value" and column.required:
-        allowed = ", ".join(ENUMS[column.name])
-        raise CellRefused("unknown_value", f"{text[:40]!r} is none of {allowed}.")
-    if odd:
-        notes.note(odd, column.name, line)
-    return value
-
-
-def _currency(column: Column, text: str, notes: Notebook, line: int) -> str:
-    code = text.upper()
-    if len(code) != 3 or not (code.isascii() and code.isalpha()):
-        raise CellRefused("currency", f"{text[:40]!r} is no ISO 4217 code, as USD.")
-    if code != text:
-        notes.note("case", column.name, line)
-    return code
-
-
-def _decimal(column: Column, text: str, notes: Notebook, line: int) -> Decimal:
-    number, is_strict = read_decimal(text)
-    if not is_strict:
-        notes.note("number_format", column.name, line)
-    return number
-
-
-def _moment(column: Column, text: str, notes: Notebook, line: int) -> datetime:
-    moment, is_strict = read_moment(text)
-    if not is_strict:
-        notes.note("timestamp_format", column.name, line)
-    return moment
-
-
-def _tags(column: Column, text: str, notes: Notebook, line: int) -> Mapping[str, str]:
-    tags, odd = read_tags(text)
-    if odd:
-        notes.note(odd, column.name, line)
-    return tags
-
-
-_CONVERTERS: Final[Mapping[Kind, Callable[[Column, str, Notebook, int], Any]]] = {
-    Kind.TEXT: _text,
-    Kind.ENUM: _enum,
-    Kind.CURRENCY: _currency,
-    Kind.DECIMAL: _decimal,
-    Kind.MOMENT: _moment,
-    Kind.TAGS: _tags,
-}
-_EMPTY: Final[Mapping[Kind, Any]] = {
-    Kind.TEXT: "",
-    Kind.ENUM: "",
-    Kind.CURRENCY: "",
-    Kind.DECIMAL: None,
-    Kind.MOMENT: None,
-    Kind.TAGS: {},
-}
