@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -360,20 +359,26 @@ def _delete_cells(month: Month, cells: Sequence[Cell], also: str) -> None:
 
 
 def _cell_columns(cells: Sequence[Cell]) -> list[packed.Packed]:
-    days = {cell.day: packed.day(cell.day) for cell in cells}
-    days |= {cell.utc_day: packed.day(cell.utc_day) for cell in cells}
-    words = {word: packed.text(word) for cell in cells for word in (cell.meter, cell.currency)}
+    """Return cells column by column; what repeats is packed once."""
+    tag_sets, days, utc_days, skus, meters, prices, quantities, costs, currencies = zip(
+        *cells, strict=True
+    )
     return [
-        Days.of([days[cell.day] for cell in cells]),
-        Days.of([days[cell.utc_day] for cell in cells]),
-        Longs.pack([cell.tag_set for cell in cells]),
-        Longs.pack([cell.sku for cell in cells]),
-        Longs.pack([cell.price for cell in cells]),
-        Texts.of([words[cell.meter] for cell in cells]),
-        Texts.pack([str(cell.quantity) for cell in cells]),
-        Texts.pack([_number(cell.cost) for cell in cells]),
-        Texts.of([words[cell.currency] for cell in cells]),
+        Days.of(_parts(days, packed.day)),
+        Days.of(_parts(utc_days, packed.day)),
+        Longs.of(_parts(tag_sets, packed.long)),
+        Longs.of(_parts(skus, packed.long)),
+        Longs.of(_parts(prices, packed.long)),
+        Texts.of(_parts(meters, packed.text)),
+        Texts.pack(map(str, quantities)),
+        Texts.pack([None if cost is None else str(cost) for cost in costs]),
+        Texts.of(_parts(currencies, packed.text)),
     ]
+
+
+def _parts(values: Sequence[Any], pack: Callable[[Any], bytes]) -> list[bytes]:
+    known = {value: pack(value) for value in set(values)}
+    return [known[value] for value in values]
 
 
 @contextmanager
@@ -381,10 +386,6 @@ def _binding() -> Iterator[psycopg.Cursor[Any]]:
     """Open a cursor that binds on the server; its errors are Django's, as everywhere."""
     with connection.cursor() as cursor, connection.wrap_database_errors:
         yield server_cursor(cursor)
-
-
-def _number(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)
 
 
 def _insert_keys() -> str:
@@ -407,8 +408,7 @@ def _key_columns(keys: Sequence[int], items: Sequence[Placed]) -> list[packed.Pa
 
 
 def _sources(sources: Sequence[str]) -> packed.Packed:
-    parts = {source: packed.text(source) for source in set(sources)}
-    return Texts.of([parts[source] for source in sources])
+    return Texts.of(_parts(sources, packed.text))
 
 
 def table(name: str) -> str:

@@ -262,13 +262,13 @@ def _place(
     ids: Iterable[bytes],
 ) -> list[Placed]:
     """Digest every draft and put all that is known of it together; without the database."""
-    moment = usage.moment_part
+    moment, digest = usage.moment_part, digest_v1
     placed = [
         Placed(
             index,
             draft.source or "",
             draft.id,
-            digest_v1(draft),
+            digest(draft),
             draft,
             metered[0],
             metered[1],
@@ -283,8 +283,10 @@ def _place(
             checked, spans, ids, strict=True
         )
     ]
-    placed.sort(key=_NAME)
+    lone_source = len({item.source for item in placed}) < 2
+    placed.sort(key=_ID if lone_source else _NAME)
     return placed
 
 
+_ID: Final = attrgetter("event_id")
 _NAME: Final = attrgetter("source", "event_id")

@@ -76,9 +76,13 @@ class Blobs(Packed):
     element, array = 17, 1001
 
     @classmethod
-    def pack(cls, values: Iterable[bytes]) -> Packed:
-        """Pack byte strings."""
-        return cls.of([blob(value) for value in values])
+    def pack(cls, values: Sequence[bytes]) -> Packed:
+        """Pack byte strings that are all as long as the first."""
+        if not values:
+            return cls.of([])
+        length = _LENGTH.pack(len(values[0]))
+        header = _HEADER.pack(1, 0, cls.element, len(values), 1)
+        return cls(header + length + length.join(values))
 
 
 class Moments(Packed):

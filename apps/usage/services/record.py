@@ -9,7 +9,7 @@ from uuid import UUID
 
 from apps.core.domain.months import Month
 from apps.usage import store
-from apps.usage.domain.cells import Sums, add, cells_of
+from apps.usage.domain.cells import Sums, cells_of, sums_of
 from apps.usage.domain.placed import Claimed, Placed
 from apps.usage.services.outcomes import record_sent_outcomes
 from apps.usage.services.persons import hashed
@@ -104,17 +104,15 @@ def record(
 
 def _by_month(
     claimed: Claimed, book_in: Callable[[Month], Month]
-) -> tuple[dict[Month, list[tuple[int, Placed]]], dict[Month, Sums]]:
+) -> tuple[Mapping[Month, list[tuple[int, Placed]]], Mapping[Month, Sums]]:
+    """Return new events with their keys, and their sums, by the month they are booked in."""
+    pairs = list(zip(claimed.keys, claimed.new, strict=True))
+    booked = {month: book_in(month) for month in {item.span.month for item in claimed.new}}
+    if len(set(booked.values())) == 1:
+        month = next(iter(booked.values()))
+        return {month: pairs}, {month: sums_of(claimed.new)}
     events: defaultdict[Month, list[tuple[int, Placed]]] = defaultdict(list)
-    sums: defaultdict[Month, Sums] = defaultdict(dict)
-    targets: dict[Month, tuple[list[tuple[int, Placed]], Sums]] = {}
-    for pair in zip(claimed.keys, claimed.new, strict=True):
-        item = pair[1]
-        original = item.span.month
-        target = targets.get(original)
-        if target is None:
-            booked = book_in(original)
-            target = targets[original] = (events[booked], sums[booked])
-        target[0].append(pair)
-        add(target[1], item.span, item.tag_set, item.quantities)
+    for pair in pairs:
+        events[booked[pair[1].span.month]].append(pair)
+    sums = {month: sums_of([item for _, item in listed]) for month, listed in events.items()}
     return events, sums
