@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -51,13 +52,15 @@ def run(id: UUID) -> RunFacts:
 def runs(
     *, month: Month | None = None, limit: int = 50, before: int | None = None
 ) -> list[RunFacts]:
-    """Return runs, newest first, that came before a row id."""
+    """Return runs, newest first, that came before a row id; two queries."""
     rows = Run.objects.order_by("-id")
     if month is not None:
         rows = rows.filter(month=month.first_day)
     if before is not None:
         rows = rows.filter(id__lt=before)
-    return [run_facts(row) for row in rows[:limit]]
+    found = list(rows[:limit])
+    sums = _sums(found)
+    return [_facts(row, sums.get(row.pk, {})) for row in found]
 
 
 def published_sums() -> dict[Month, Amounts]:
@@ -154,12 +157,24 @@ def compare(*, before: UUID, after: UUID) -> list[Change]:
 
 def run_facts(row: Run) -> RunFacts:
     """Return a run as a frozen value; one query for the sums of its lines."""
+    return _facts(row, _sums([row]).get(row.pk, {}))
+
+
+def _sums(rows: Iterable[Run]) -> dict[int, dict[str, Amounts]]:
+    """Return the sums of lines by run and axis; one query."""
     sums = (
-        Line.objects.filter(run=row)
-        .values("axis")
+        Line.objects.filter(run__in=[row.pk for row in rows])
+        .values("run", "axis")
         .annotate(billed=Sum("billed"), effective=Sum("effective"))
     )
-    found = {item["axis"]: Amounts(item["billed"], item["effective"]) for item in sums}
+    found: dict[int, dict[str, Amounts]] = {}
+    for item in sums:
+        by_axis = found.setdefault(item["run"], {})
+        by_axis[item["axis"]] = Amounts(item["billed"], item["effective"])
+    return found
+
+
+def _facts(row: Run, found: Mapping[str, Amounts]) -> RunFacts:
     nothing = Amounts(_ZERO, _ZERO)
     return RunFacts(
         id=row.public_id,
