@@ -202,6 +202,21 @@ def test_a_dearer_unit_is_price() -> None:
     ) == {"price": Decimal("5.00")}
 
 
+def test_the_exchange_rate_is_told_apart_from_the_price() -> None:
+    """10 million at USD 2.50: EUR 20 at 0.80; at USD 3.00 and 0.90 EUR 27, of which 4.50 price."""
+
+    def in_euros(line: ChargeLine, rate: str) -> list[ChargeLine]:
+        price = replace(
+            line.price or PriceFacts(amount=Decimal(1), unit_size=1, currency="USD"),
+            fx_rate=Decimal(rate),
+        )
+        return [replace(line, price=price)]
+
+    before = in_euros(direct("input_tokens", "10", "20"), "0.80")
+    now = in_euros(direct("input_tokens", "10", "27"), "0.90")
+    assert bridge_of(before, now) == {"price": Decimal("4.50"), "fx": Decimal("2.50")}
+
+
 def test_a_shift_to_dearer_tokens_is_mix() -> None:
     before = [direct("input_tokens", "10", "25"), direct("output_tokens", "10", "100")]
     now = [direct("input_tokens", "5", "12.5"), direct("output_tokens", "15", "150")]

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core.api.fields import MonthField
+from apps.core.api.fields import KnownFields, MonthField
 from apps.documents.domain.states import Format
 
 LANGUAGES = ("en", "en-US", "en-GB", "de", "de-DE", "fr", "fr-FR")
@@ -21,7 +21,7 @@ class AmountField(serializers.Field[Any, str, str, Any]):
         return f"{value:f}"
 
 
-class StatementsQuery(serializers.Serializer[Any]):
+class StatementsQuery(KnownFields):
     """What a list of statements is asked for."""
 
     period = MonthField(help_text="accounting month, 2026-10")
@@ -29,7 +29,7 @@ class StatementsQuery(serializers.Serializer[Any]):
     page_size = serializers.IntegerField(required=False, default=50, min_value=1, max_value=500)
 
 
-class FileQuery(serializers.Serializer[Any]):
+class FileQuery(KnownFields):
     """In which language a PDF is wanted; the tenant's when nothing is said."""
 
     locale = serializers.ChoiceField(choices=LANGUAGES, required=False, default="")

@@ -22,6 +22,7 @@ BRIDGE: Final = (
     "volume",
     "mix",
     "price",
+    "fx",
     "new",
     "retired",
     "shared",
@@ -42,19 +43,29 @@ _STEP_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was used of one meter of one product in a month: quantity in its unit, exact cost."""
+    """What was used of one meter of one product in a month: quantity in its unit, exact cost.
+
+    `priced` is the cost in the currency of the price, before the month's exchange rate.
+    """
 
     unit: str
-    quantity: Decimal
-    exact: Decimal
+    quantity: Decimal = Decimal(0)
+    exact: Decimal = Decimal(0)
+    priced: Fraction = Fraction(0)
+
+    @property
+    def rate(self) -> Fraction:
+        """Return the exchange rate that the cost was converted at; 1 without any cost."""
+        return Fraction(self.exact) / self.priced if self.priced else Fraction(1)
 
 
 def bridge(*, now: Iterable[Line], then: Iterable[Line], currency: str) -> dict[str, Decimal]:
     """Split the change of the total into the steps of `BRIDGE`, in the minor unit.
 
     The steps sum to this total minus last month's. For a meter used in both months the change is
-    price ((p1 - p0) q1) and quantity ((q1 - q0) p0); over the token meters together, the
-    quantity part is volume at last month's mix, the rest is mix.
+    price ((p1 - p0) q1 at this month's exchange rate), exchange rate (p0 q1 at the difference of
+    the rates) and quantity ((q1 - q0) p0 at last month's rate); over the token meters together,
+    the quantity part is volume at last month's mix, the rest is mix.
     """
     after, before = list(now), list(then)
     exact: dict[str, Fraction] = dict.fromkeys(BRIDGE, Fraction(0))
@@ -109,18 +120,24 @@ def _measured(lines: Iterable[Line]) -> dict[str, Measured]:
         if line["section"] != Section.DIRECT:
             continue
         key = f"{line['provider']}|{line['product']}|{line['meter']}"
-        known = found.get(key, Measured(line["unit"], Decimal(0), Decimal(0)))
+        known = found.get(key, Measured(line["unit"]))
         found[key] = Measured(
             line["unit"],
             EXACT.add(known.quantity, Decimal(line["quantity"] or "0")),
             EXACT.add(known.exact, Decimal(line["exact"])),
+            known.priced + Fraction(line["exact"]) / _rate(line),
         )
     return found
 
 
+def _rate(line: Line) -> Fraction:
+    """Return the exchange rate of a line; costs without a price are in the own currency."""
+    return Fraction(line["price"]["fx_rate"]) if line["price"] else Fraction(1)
+
+
 def _direct_steps(now: Mapping[str, Measured], then: Mapping[str, Measured]) -> dict[str, Fraction]:
-    """Split the change of direct cost into volume, mix, price, new and retired."""
-    steps = dict.fromkeys(("volume", "mix", "price", "new", "retired"), Fraction(0))
+    """Split the change of direct cost into volume, mix, price, exchange rate, new and retired."""
+    steps = dict.fromkeys(("volume", "mix", "price", "fx", "new", "retired"), Fraction(0))
     for key in now.keys() - then.keys():
         steps["new"] += Fraction(now[key].exact)
     for key in then.keys() - now.keys():
@@ -128,7 +145,9 @@ def _direct_steps(now: Mapping[str, Measured], then: Mapping[str, Measured]) -> 
     both = [(now[key], then[key]) for key in now.keys() & then.keys()]
     for after, before in both:
         repriced = _at_old_price(after, before)
-        steps["price"] += Fraction(after.exact) - repriced
+        exchanged = _exchanged(after, before)
+        steps["fx"] += exchanged
+        steps["price"] += Fraction(after.exact) - repriced - exchanged
         steps["volume"] += repriced - Fraction(before.exact)
     steps["mix"] = _mix([pair for pair in both if pair[0].unit == "token"])
     steps["volume"] -= steps["mix"]
@@ -140,6 +159,14 @@ def _at_old_price(after: Measured, before: Measured) -> Fraction:
     if not before.quantity:
         return Fraction(before.exact)
     return Fraction(before.exact) * Fraction(after.quantity) / Fraction(before.quantity)
+
+
+def _exchanged(after: Measured, before: Measured) -> Fraction:
+    """Return what this month's quantity at last month's price costs more by the rate alone."""
+    if not before.quantity or not before.priced or not after.priced:
+        return Fraction(0)
+    priced = before.priced * Fraction(after.quantity) / Fraction(before.quantity)
+    return priced * (after.rate - before.rate)
 
 
 def _mix(tokens: list[tuple[Measured, Measured]]) -> Fraction:

@@ -24,6 +24,7 @@ _STEPS: Final = {
     "volume": "Volume",
     "mix": "Model mix",
     "price": "Unit price",
+    "fx": "Exchange rate",
     "new": "New models",
     "retired": "No longer used",
     "shared": "Shared cost",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, Final
 
 from apps.core import presentation
@@ -21,12 +22,15 @@ PRINTED: Final = 4000
 
 _BLOCK: Final = 24
 """Lines a cell: in larger blocks every break looks at more text, smaller ones are more boxes."""
-_OWNER, _WHAT, _QUANTITY, _AMOUNT, _RUNNING = 40, 34, 15, 19, 20
+_WIDTH, _WHAT, _QUANTITY, _AMOUNT, _RUNNING = 131, 62, 20, 22, 24
 _TAGS: Final = ("team", "product", "feature", "customer", "experiment")
 
 
 def appendix(payload: Payload, words: Words) -> dict[str, Any]:
-    """Return the appendix as blocks of lines; without any use there are none."""
+    """Return the appendix as blocks of lines; without any use there are none.
+
+    An owner with several uses stands once above them; one with a single use stands before it.
+    """
     uses, running = payload["use"], Decimal(0)
     sums = []
     for use in uses:
@@ -35,9 +39,11 @@ def appendix(payload: Payload, words: Words) -> dict[str, Any]:
     printed = uses[:PRINTED]
     amounts = words.aligned([use["exact"] for use in printed])
     totals = words.aligned(sums[:PRINTED])
+    rows = list(zip(printed, amounts, totals, strict=True))
     lines = [
-        _line(use, amount, total, words)
-        for use, amount, total in zip(printed, amounts, totals, strict=True)
+        line
+        for owner, group in groupby(rows, key=lambda row: _owner(row[0]))
+        for line in _group(owner, list(group), words)
     ]
     return {
         "head": _head(words),
@@ -57,22 +63,35 @@ def cut(text: str, width: int) -> str:
     return f"{kept.rstrip()}…"
 
 
+def _group(owner: str, rows: list[tuple[Payload, str, str]], words: Words) -> list[str]:
+    if len(rows) == 1:
+        use, amount, running = rows[0]
+        alone = f"{owner}, {_what(use, words)}"
+        if _columns(alone) <= _WHAT:
+            return [_line(alone, use, amount, running)]
+    return [
+        _left(owner, _WIDTH).rstrip(),
+        *(_line(f"  {_what(use, words)}", use, amount, running) for use, amount, running in rows),
+    ]
+
+
 def _rest(rest: list[Payload], words: Words) -> str:
     amount = sum((Decimal(use["exact"]) for use in rest), Decimal(0))
     return words("appendix_cut", count=len(rest), amount=words.exact(amount))
 
 
 def _head(words: Words) -> str:
-    owner, what, quantity, amount, running = words("appendix_columns").split("|")
-    return _joined(owner, what, quantity, amount, running)
+    return _joined(*words("appendix_columns").split("|"))
 
 
-def _line(use: Payload, amount: str, running: str, words: Words) -> str:
+def _line(what: str, use: Payload, amount: str, running: str) -> str:
     quantity = presentation.number(use["quantity"]) if use["quantity"] is not None else ""
+    return _joined(what, quantity, amount, running)
+
+
+def _what(use: Payload, words: Words) -> str:
     what = ", ".join(part for part in (use["name"], _meter(use, words)) if part)
-    if use["original_month"]:
-        what = f"{use['original_month']} {what}"
-    return _joined(_owner(use), what, quantity, amount, running)
+    return f"{use['original_month']} {what}" if use["original_month"] else what
 
 
 def _meter(use: Payload, words: Words) -> str:
@@ -83,10 +102,9 @@ def _owner(use: Payload) -> str:
     return " / ".join(use[tag] for tag in _TAGS if use[tag]) or "–"
 
 
-def _joined(owner: str, what: str, quantity: str, amount: str, running: str) -> str:
+def _joined(what: str, quantity: str, amount: str, running: str) -> str:
     return " ".join(
         (
-            _left(owner, _OWNER),
             _left(what, _WHAT),
             _right(quantity, _QUANTITY),
             _right(amount, _AMOUNT),
@@ -96,7 +114,8 @@ def _joined(owner: str, what: str, quantity: str, amount: str, running: str) -> 
 
 
 def _left(text: str, width: int) -> str:
-    shown = cut(" ".join(text.split()), width)
+    indent = " " * (len(text) - len(text.lstrip(" ")))
+    shown = cut(indent + " ".join(text.split()), width)
     return shown + " " * (width - _columns(shown))
 
 

@@ -45,7 +45,11 @@ def why(payload: Payload, words: Words) -> dict[str, Any]:
 
 def _price_effect(payload: Payload, words: Words) -> list[str]:
     steps = {step["step"]: Decimal(step["amount"]) for step in payload["change"]["bridge"]}
-    return [words("why_price", amount=words.money(steps["price"]))] if steps["price"] else []
+    return [
+        words(f"why_{name}", amount=words.money(steps[name]))
+        for name in ("price", "fx")
+        if steps[name]
+    ]
 
 
 def _experiments(payload: Payload, words: Words) -> list[str]:

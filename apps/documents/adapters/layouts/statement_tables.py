@@ -227,7 +227,8 @@ def _moves(payload: Payload, words: Words) -> dict[str, Any] | None:
 def _move(name: str, before: str, now: str, words: Words) -> Row:
     change = Decimal(now) - Decimal(before)
     if Decimal(before):
-        percent = presentation.percent(change / abs(Decimal(before)))
+        ratio = change / abs(Decimal(before))
+        percent = presentation.percent(ratio, digits=1 if abs(ratio) < 10 else 0)
     else:
         percent = words("new_item") if change else MISSING
     if Decimal(before) and not Decimal(now):

@@ -54,8 +54,9 @@ class Words:
         return self.money(abs(Decimal(amount)))
 
     def percent(self, ratio: str | Decimal | None) -> str:
-        """Return a ratio as a percentage; an en dash when there is none."""
-        return presentation.percent(ratio)
+        """Return a ratio as a percentage; an en dash when there is none; whole from 1,000% on."""
+        large = ratio is not None and abs(Decimal(ratio)) >= 10
+        return presentation.percent(ratio, digits=0 if large else 1)
 
     def signed(self, amount: str | Decimal) -> str:
         """Return an amount with its sign always shown."""

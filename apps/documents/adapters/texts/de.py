@@ -51,6 +51,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "why_went": "{name} ist entfallen: {amount} weniger.",
     "why_item": "{name}: {now}.",
     "why_price": "Preisänderungen machen {amount} aus.",
+    "why_fx": "Der Wechselkurs macht {amount} aus.",
     "why_experiments": "Experimente machen {amount} ({percent}) der Belastung aus.",
     "why_flat": "Kein Posten hat sich geändert.",
     "pool": "Kostenpool {name}",
@@ -60,6 +61,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "step_volume": "Menge",
     "step_mix": "Modell-Mix",
     "step_price": "Preise",
+    "step_fx": "Wechselkurs",
     "step_new": "Neue Modelle",
     "step_retired": "Nicht mehr genutzt",
     "step_shared": "Gemeinkosten",
@@ -207,7 +209,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "appendix_title": "Anhang: jede Nutzung hinter der Belastung",
     "appendix_note": "Genaue Beträge in {currency} nach Team, Produkt, Funktion, Kunde und "
     "Experiment. Die letzte Spalte ist die laufende Summe; sie endet bei {total}.",
-    "appendix_columns": "Verantwortung und Nutzung|Modell oder Pool, Zähler|Menge|Betrag|Summe",
+    "appendix_columns": "Verantwortung, darunter Modell oder Pool|Menge|Betrag|Laufende Summe",
     "appendix_cut": "{count} weitere Nutzungen über zusammen {amount} stehen in der XLSX-Datei "
     "dieser Abrechnung.",
     # Footer

@@ -28,7 +28,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "change_up": "up {amount} ({percent}) on {month}",
     "change_down": "down {amount} ({percent}) on {month}",
     "change_new": "up {amount} from nothing in {month}",
-    "change_same": "unchanged on {month}",
+    "change_same": "unchanged against {month}",
     # Key figures
     "direct": "Direct usage",
     "shared": "Shared cost",
@@ -51,6 +51,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "why_went": "{name} is gone: {amount} less.",
     "why_item": "{name}: {now}.",
     "why_price": "Price changes account for {amount}.",
+    "why_fx": "The exchange rate accounts for {amount}.",
     "why_experiments": "Experiments make up {amount} ({percent}) of the charge.",
     "why_flat": "No item changed.",
     "pool": "Shared pool {name}",
@@ -60,6 +61,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "step_volume": "Volume",
     "step_mix": "Model mix",
     "step_price": "Unit price",
+    "step_fx": "Exchange rate",
     "step_new": "New models",
     "step_retired": "No longer used",
     "step_shared": "Shared cost",
@@ -199,7 +201,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "appendix_title": "Appendix: every use behind the charge",
     "appendix_note": "Exact amounts in {currency}, by team, product, feature, customer and "
     "experiment. The last column is the running total; it ends at {total}.",
-    "appendix_columns": "Owner and use|Model or pool, meter|Quantity|Amount|Running total",
+    "appendix_columns": "Owner, and below it model or pool, meter|Quantity|Amount|Running total",
     "appendix_cut": "{count} further uses with {amount} together are listed in the XLSX of this "
     "statement.",
     # Footer

@@ -51,6 +51,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "why_went": "{name} a disparu : {amount} de moins.",
     "why_item": "{name} : {now}.",
     "why_price": "Les changements de prix représentent {amount}.",
+    "why_fx": "Le taux de change représente {amount}.",
     "why_experiments": "Les expériences représentent {amount} ({percent}) du total.",
     "why_flat": "Aucun poste n’a changé.",
     "pool": "Coût commun {name}",
@@ -60,6 +61,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "step_volume": "Volume",
     "step_mix": "Mix de modèles",
     "step_price": "Prix unitaires",
+    "step_fx": "Taux de change",
     "step_new": "Nouveaux modèles",
     "step_retired": "Plus utilisés",
     "step_shared": "Coûts partagés",
@@ -205,7 +207,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "appendix_title": "Annexe : chaque usage derrière le montant",
     "appendix_note": "Montants exacts en {currency} par équipe, produit, fonction, client et "
     "expérience. La dernière colonne est le cumul ; il finit à {total}.",
-    "appendix_columns": "Responsable et usage|Modèle ou coût commun|Quantité|Montant|Cumul",
+    "appendix_columns": "Responsable, puis modèle ou coût commun, compteur|Quantité|Montant|Cumul",
     "appendix_cut": "{count} autres usages pour {amount} au total figurent dans le fichier XLSX "
     "de ce relevé.",
     # Footer
