@@ -83,6 +83,7 @@ class EventPage(PageMixin, TemplateView):
             "sent": [*sent_facts(found.event), *self._receipt()],
             "outcomes": usage.outcomes_of(found.event),
             "entries": entries_of(found.event),
+            "may_correct": self.actor.may(Scope.USAGE_CORRECT),
             "name": {"source": found.event.source, "id": found.event.id},
         }
         return super().get_context_data(**(kwargs | shown))

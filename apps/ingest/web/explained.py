@@ -58,7 +58,6 @@ def owner_facts(owner: Owner) -> list[Fact]:
 
 def sent_facts(event: EventFacts) -> list[Fact]:
     """Return what else the sender told; what was left out is left out."""
-    reasoning = event.reasoning_tokens
     told = (
         ("Service tier", event.service_tier),
         ("Batch", "yes" if event.batch_mode else ""),
@@ -66,10 +65,8 @@ def sent_facts(event: EventFacts) -> list[Fact]:
         ("Operation", event.operation),
         ("Account", event.account),
         ("Credential", event.credential),
-        ("Context", presentation.quantity(event.context_tokens, "tokens")),
-        ("Reasoning", presentation.quantity(reasoning, "tokens, inside the output"))
-        if reasoning is not None
-        else ("Reasoning", ""),
+        ("Context", _tokens(event.context_tokens or None)),
+        ("Reasoning, inside the output", _tokens(event.reasoning_tokens)),
         ("End user", "kept as a hash only" if event.has_end_user else ""),
         ("Received", presentation.moment(event.received_at)),
     )
@@ -77,6 +74,10 @@ def sent_facts(event: EventFacts) -> list[Fact]:
     if event.trace_id:
         facts.append(Fact("Trace", event.trace_id, links.log_url(q=event.trace_id)))
     return facts
+
+
+def _tokens(count: int | None) -> str:
+    return "" if count is None else presentation.quantity(count, "tokens")
 
 
 def line_of(line: RatedMeter, found: RatedEvent, *, may_price: bool) -> dict[str, Any]:
@@ -155,6 +156,8 @@ def entries_of(event: EventFacts) -> list[Entry]:
 def _cost_text(found: RatedEvent) -> str:
     amounts = [presentation.exact_money(cost, code) for code, cost in sorted(found.costs.items())]
     words = " and ".join(amounts)
+    if found.event.state == "void":
+        return f"{words or 'unpriced'}, taken back"
     if found.is_unpriced:
         return f"{words} and what is unpriced" if words else "unpriced"
     return words or "nothing"

@@ -40,7 +40,7 @@ def month_kpis(actor: Actor, today: date) -> list[Kpi]:
             label="Unpriced events",
             value=unpriced,
             kind="quantity",
-            note="in no cost until they have a price" if unpriced else "every model has its prices",
+            note="not in any cost yet" if unpriced else "every model has its prices",
             url=log_url(unpriced="yes", range="month") if unpriced else "",
         ),
     ]

@@ -21,10 +21,16 @@ _MAIN_TAGS: Final = ("feature", "customer", "experiment")
 SCREEN: Final = (
     Column(key="occurred_at", label="Event", kind="when", link="url"),
     Column(key="model", label="Model"),
-    Column(key="team", label="Team", kind="owner", help="Whose it is, by your attribution rules."),
+    Column(
+        key="team",
+        label="Team",
+        kind="owner",
+        wide=True,
+        help="Whose it is, by your attribution rules.",
+    ),
     Column(key="input", label="Input", kind="tokens", wide=True),
     Column(key="cached", label="Cache", kind="tokens", wide=True),
-    Column(key="output", label="Output", kind="tokens"),
+    Column(key="output", label="Output", kind="tokens", wide=True),
     Column(
         key="cost",
         label="Cost",

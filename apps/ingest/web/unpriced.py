@@ -113,7 +113,7 @@ class UnpricedPage(PageMixin, TemplateView):
         return (*_COLUMNS, Column(key="price", label="Price", link="price_url"))
 
     def _months(self) -> list[Tab]:
-        """Return the last months up to the present one, and the one shown, the oldest first."""
+        """Return the last months up to the present one, and the one shown, the newest first."""
         present = Month.of(today())
         known = {each.month for each in periods.calendar().periods}
         months = {present - back for back in range(_MONTHS)} | {self.month}
@@ -124,7 +124,7 @@ class UnpricedPage(PageMixin, TemplateView):
                 url=state.url(month=str(month)),
                 active=month == self.month,
             )
-            for month in sorted(months & known)
+            for month in sorted(months & known, reverse=True)
         ]
 
     def _rows(self) -> list[UnpricedRow]:

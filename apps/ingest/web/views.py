@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django.views.generic import TemplateView
 
 from apps.core import presentation
@@ -49,7 +50,9 @@ class Log(PageMixin, TemplateView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.state.export:
             return list_response(self._file(), filename="usage")
-        return super().get(request, *args, **kwargs)
+        answer = super().get(request, *args, **kwargs)
+        patch_vary_headers(answer, ["HX-Request", "HX-History-Restore-Request"])
+        return answer
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         shown = self._list()
