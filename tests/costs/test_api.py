@@ -121,7 +121,7 @@ def test_a_bill_is_imported_once_and_listed(api):
     [
         (b"x", 400, "focus_header"),
         (b"\xff\xfe\x00\x00", 400, "encoding"),
-        (gzip.compress(b"a,b" * 1000)[:-10], 400, "gzip"),
+        (gzip.compress(b"a,b" * 1000, mtime=0)[:-10], 400, "gzip"),
     ],
 )
 def test_a_file_that_is_no_bill_is_answered(api, content, status, code):

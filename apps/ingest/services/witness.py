@@ -92,7 +92,7 @@ def _witness(after: int, last: int) -> Witness:
     return Witness(after=after, last=last, events=count, sha256=digest)
 
 
-def _one(statement: str, *values: object) -> tuple[Any, ...]:
+def _one(statement: str, *values: int | datetime) -> tuple[Any, ...]:
     schema = connection.ops.quote_name(current_schema())
     with connection.cursor() as cursor:
         cursor.execute(statement.format(schema=schema), values)
