@@ -178,6 +178,42 @@ def test_void_amend_and_revert_over_the_api(client: Client, priced: None) -> Non
     assert [(row["id"], row["revision"]) for row in listed] == [("evt-1", 3)]
 
 
+def test_an_amendment_never_takes_a_number_for_nothing(client: Client, priced: None) -> None:
+    send([event()])
+    path = f"{API}/events/gateway/evt-1/amend"
+    before = client.get(f"{API}/events/gateway/evt-1").json()
+    for number in ("1e400", "9" * 30, "-1", "1.5", '"7"', "NaN", "9" * 4000):
+        body = json.dumps({**event(usage={"input_tokens": 7}), "reason": "typo"})
+        body = body.replace('"input_tokens": 7', f'"input_tokens": {number}')
+        answer = client.post(path, body, content_type="application/json")
+        assert answer.status_code in (400, 422), (number[:20], answer.content)
+        assert answer["Content-Type"] == "application/problem+json"
+    assert client.get(f"{API}/events/gateway/evt-1").json() == before
+
+
+def test_what_nobody_reads_is_refused(client: Client, priced: None) -> None:
+    """A misspelled filter answered with the whole, a misspelled dry_run stored."""
+    for path in (
+        "summary?start=2026-01-01&end=2026-02-01&team=search",
+        "summary?start=2026-01-01&end=2026-02-01&filters[team]=search",
+        "summary?start=2026-01-01&end=2026-02-01&filter[team]=a&filter[team]=b",
+        "events?teams=search",
+    ):
+        answer = client.get(f"{API}/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "parameter"), path
+        assert answer.json()["errors"], path
+    stored = post(client, "events?dryrun=true", [event()])
+    assert (stored.status_code, stored.json()["code"]) == (400, "parameter")
+    assert client.get(f"{API}/events").json()["results"] == []
+
+
+def test_a_method_that_is_not_there(client: Client) -> None:
+    answer = client.put(f"{API}/events")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
+    assert "takes GET and POST, not PUT" in answer.json()["detail"]
+    assert client.post(f"{API}/summary").status_code == 405
+
+
 def test_late_outcomes(client: Client) -> None:
     sent = [
         {"name": "accepted", "success": True, "value": "0.40", "source": "gateway", "id": "evt-1"},

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -79,6 +81,10 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
         return problem_handler(errors.Missing("There is nothing at this address."), context)
     if isinstance(exc, PermissionDenied):
         return problem_handler(errors.Forbidden("You may not do this."), context)
+    if isinstance(exc, RequestDataTooBig):
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        message = f"The body is longer than {most} bytes; send it in parts."
+        return problem_handler(errors.TooLarge(message, code="body_too_large"), context)
     if isinstance(exc, exceptions.APIException):
         return _from_drf(exc)
     return None
@@ -114,7 +120,7 @@ def _from_drf(exc: exceptions.APIException) -> Response:
         headers["WWW-Authenticate"] = str(exc.auth_header)  # type: ignore[attr-defined]
     if getattr(exc, "wait", None):
         headers["Retry-After"] = str(int(exc.wait) + 1)  # type: ignore[attr-defined]
-    title = exc.__class__.__name__
+    title = HTTPStatus(exc.status_code).phrase.capitalize()
     return _drf(
         problem_body(status=exc.status_code, title=title, code=code, detail=detail, fields=fields),
         exc.status_code,

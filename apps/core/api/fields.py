@@ -6,12 +6,37 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
+from django.http import HttpRequest
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from apps.core.domain.canonical import plain_decimal
-from apps.core.domain.errors import Invalid
+from apps.core.domain.errors import FieldError, Invalid
 from apps.core.domain.months import Month
+
+
+def known_parameters(
+    request: HttpRequest | Request, *names: str, prefixes: tuple[str, ...] = ()
+) -> None:
+    """Refuse a query string with a parameter that nobody reads.
+
+    A misspelled filter would otherwise answer with the whole, and a misspelled dry_run store.
+
+    :raises Invalid: naming the parameters that are not known.
+    """
+    query = request.GET
+    unknown = [name for name in query if name not in names and not name.startswith(prefixes)]
+    twice = [name for name in query if len(query.getlist(name)) > 1]
+    if not unknown and not twice:
+        return
+    known = ", ".join([*names, *(f"{prefix}..." for prefix in prefixes)])
+    found = [
+        FieldError(name[:100], "unknown", f"There is no such parameter; known are {known}.")
+        for name in unknown
+    ] + [FieldError(name[:100], "repeated", "Give the parameter once.") for name in twice]
+    first = found[0]
+    raise Invalid(f"{first.field}: {first.message}", code="parameter", errors=tuple(found))
 
 
 class KnownFields(serializers.Serializer[Any]):

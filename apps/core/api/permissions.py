@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -22,11 +23,16 @@ class HasScope(BasePermission):
     """Asks the actor for the scope that the view declares for the request's method.
 
     A view says `scopes = {"GET": Scope.COSTS_READ, "POST": Scope.CLOSE_RUN}`; a method that is
-    not listed is refused.
+    not listed is refused; one that the view does not have answers 405, as it would without this.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
         actor = actor_of(request)
+        if request.method not in view.allowed_methods:
+            taken = " and ".join(m for m in view.allowed_methods if m not in {"HEAD", "OPTIONS"})
+            raise MethodNotAllowed(
+                str(request.method), f"This address takes {taken}, not {request.method}."
+            )
         scope: Scope | None = view.scopes.get("GET" if request.method == "HEAD" else request.method)
         if scope is None:
             return request.method == "OPTIONS"

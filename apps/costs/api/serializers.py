@@ -18,7 +18,7 @@ TRUTHS: Final = [truth.value for truth in Truth]
 FEEDS: Final = [feed.value for feed in Feed]
 
 
-class CostQuery(serializers.Serializer[Any]):
+class CostQuery(KnownFields):
     """The query string of the costs."""
 
     period = MonthField()

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from apps.accounts import selectors as accounts
 from apps.accounts.api.authentication import bearer_token
 from apps.core.api.errors import PROBLEM, problem_body, refusal_response
+from apps.core.api.fields import known_parameters
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Invalid, Refusal, Unavailable
@@ -108,6 +109,7 @@ def _key_actor(request: HttpRequest) -> Actor:
 
 def _receipt(request: HttpRequest, actor: Actor) -> ingest.Receipt:
     actor.require(Scope.USAGE_WRITE)
+    known_parameters(request, "atomic", "dry_run")
     atomic, dry_run = _flag(request, "atomic"), _flag(request, "dry_run")
     drafts = decode_events(
         body=body_of(request), form=form_of(request), source=request.headers.get("X-Source") or None

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
-from apps.core.api.fields import ExactDecimal, KnownFields
+from apps.core.api.fields import ExactDecimal, KnownFields, known_parameters
 from apps.core.domain.errors import Invalid
 from apps.ingest.services import Upload
 from apps.tenants import selectors as tenants
@@ -105,6 +105,7 @@ class EventQuery(serializers.Serializer[Any]):
 
         :raises ValidationError: when a value is none.
         """
+        known_parameters(request, *cls().fields, prefixes=(_TAG,))
         query = cls(data=request.query_params)
         query.is_valid(raise_exception=True)
         return query.to_query(request)

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core.api.fields import known_parameters
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Invalid
@@ -193,6 +194,7 @@ class Summary(APIView):
     )
     def get(self, request: Request) -> Response:
         """Sum usage of the days [start, end) by dimensions."""
+        known_parameters(request, "start", "end", "group_by", "granularity", prefixes=("filter[",))
         query = request.query_params
         found = usage.summary(
             start=day_of("start", query.get("start", "")),

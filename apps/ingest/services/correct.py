@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
+import msgspec
 
 from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
@@ -214,8 +214,7 @@ def _row(rows: list[StoredRow], revision: int, sign: int) -> StoredRow:
 
 def _draft(order: _Order, event: Mapping[str, Any]) -> Draft:
     named = {"id": order.event_id, "source": order.source, **event}
-    sent = orjson.loads(orjson.dumps(named))
-    draft = draft_of(sent, index=0, source=None, lax=False)
+    draft = draft_of(msgspec.to_builtins(named), index=0, source=None, lax=False)
     if isinstance(draft, Rejected):
         raise _refused(ItemError.of_rejected(draft))
     if (draft.source, draft.id) != (order.source, order.event_id):

@@ -111,7 +111,7 @@ class PriceWithdrawInput(Known):
     reason = serializers.CharField(max_length=500)
 
 
-class PriceQuery(serializers.Serializer[Any]):
+class PriceQuery(Known):
     """The query string of the price list."""
 
     provider = serializers.CharField(max_length=64, default="", allow_blank=True)
