@@ -328,3 +328,117 @@ def test_a_member_sees_only_cost_centers_of_own_teams(run: RunFacts, people: Peo
     ):
         with pytest.raises(selectors.StatementMissing):
             ask()
+
+
+@pytest.mark.parametrize("centers", [1, 8])
+def test_a_list_costs_one_query_however_long(
+    allocate: Allocate, people: People, django_assert_num_queries: Any, centers: int
+) -> None:
+    from apps.directory import services as directory
+    from apps.directory.domain.entries import CostCenterFacts, TeamFacts
+    from tests.chargeback.conftest import SYSTEM
+
+    teams = [f"team-{number}" for number in range(centers)]
+    directory.ensure_entries(
+        actor=SYSTEM,
+        now=NOW,
+        cost_centers=[CostCenterFacts(f"CC-{team}", team) for team in teams],
+        teams=[TeamFacts(team, team, f"CC-{team}") for team in teams],
+    )
+    lines = [cost_line(f"u{team}", "1.23", tags={"team": team}) for team in teams]
+    draft(allocate(lines), people)
+    with django_assert_num_queries(1):
+        assert len(selectors.statements(month=OCTOBER, actor=people["maya"])) == centers + 1
+    with django_assert_num_queries(1):
+        assert [one.count for one in selectors.months(actor=people["maya"])] == [centers + 1]
+
+
+def test_markup_is_a_line_of_its_own_and_statements_still_sum(
+    allocate: Allocate, people: People
+) -> None:
+    """Ten percent on what the assistant is charged: +6.00 there, -6.00 on MARKUP."""
+    from datetime import date
+
+    from apps.allocation import services as allocation
+    from apps.allocation.domain.rules import Axis, Method, Receivers, Rule, Scope
+    from tests.chargeback.conftest import SYSTEM
+
+    allocation.save_rule(
+        rule=Rule(
+            code="platform-fee",
+            name="Platform fee",
+            axis=Axis.TEAM,
+            method=Method.MARKUP,
+            scope=Scope(),
+            receivers=Receivers(codes=("assistant",)),
+            percent=Decimal(10),
+            valid_from=date(2026, 1, 1),
+        ),
+        actor=SYSTEM,
+        now=NOW,
+    )
+    draft(allocate([cost_line("u1", "60", tags={"team": "assistant"})]), people)
+    seen = {s.cost_center: s for s in selectors.statements(month=OCTOBER, actor=people["maya"])}
+    assert {code: str(one.total) for code, one in seen.items()} == {
+        "CC-4200": "66.00",
+        "MARKUP": "-6.00",
+        "UNALLOCATED": "0.00",
+    }
+    assert str(seen["CC-4200"].sections["markup"]) == "6.00"
+    payload = selectors.statement(seen["CC-4200"].id, actor=people["maya"]).payload
+    assert payload["reconciliation"]["effective"]["markup"] == "0.000000000000"
+    credit = selectors.statement(seen["MARKUP"].id, actor=people["maya"]).payload["postings"]
+    assert (credit[0]["debit"], credit[1]["credit"]) == ("6.00", "6.00")
+
+
+@pytest.mark.slow
+def test_two_workers_that_draft_at_once_give_one_set(fresh_tenant: Any) -> None:
+    import threading
+    from unittest.mock import patch
+
+    from django.db import connection as database
+    from django_tenants.utils import schema_context
+
+    from apps.allocation import services as allocation
+    from apps.allocation.selectors import inputs
+    from apps.costs.domain.lines import CostBase, sealed
+    from tests.chargeback.conftest import SYSTEM
+
+    periods.extend_calendar(now=NOW)
+    base = sealed(
+        CostBase(
+            month=OCTOBER,
+            currency="USD",
+            lines=(cost_line("u1", "10", tags={"team": "search"}),),
+            unpriced=(),
+            missing_rates=(),
+            provisional_fx=False,
+        )
+    )
+    with patch.object(inputs.costs, "cost_base", lambda *, month: base):
+        run = allocation.run(month=OCTOBER, actor=SYSTEM, now=NOW)
+    sets: list[chargeback.StatementSet] = []
+    faults: list[BaseException] = []
+    start = threading.Barrier(4)
+
+    def work() -> None:
+        try:
+            with schema_context(fresh_tenant.schema):
+                start.wait()
+                sets.append(
+                    chargeback.draft_statements(month=OCTOBER, run=run.id, actor=SYSTEM, now=NOW)
+                )
+        except BaseException as fault:
+            faults.append(fault)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert len(sets) == 4
+    assert len(set(sets)) == 1
+    assert Document.objects.count() == sets[0].count
