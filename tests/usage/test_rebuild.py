@@ -121,3 +121,46 @@ def _only_price(meter: str) -> Any:
     from apps.rating.models import ContractPrice
 
     return ContractPrice.objects.get(meter=meter, known_to=None).public_id
+
+
+def test_a_price_of_something_else_reads_no_event(acme: Any, monkeypatch: Any) -> None:
+    import sys
+
+    contract(input_tokens="2.50", cached_input_tokens="1", output_tokens="10")
+    send(spread(20))
+    _record("another-model", "input_tokens")
+
+    def unwanted(**how: Any) -> Any:
+        raise AssertionError("the month's events were read")
+
+    monkeypatch.setattr(sys.modules["apps.usage.services.rebuild"], "groups_of", unwanted)
+    adoption = ingest.adopt_prices(actor=system_actor("tests"), now=NOW)
+    assert adoption.after > adoption.before
+    assert adoption.months == ()
+
+
+def test_an_alias_that_becomes_known_is_found(acme: Any) -> None:
+    """A pattern price for what was unknown so far concerns the months that hold it."""
+    send([event(model="tiny-2026", usage={"input_tokens": 1_000_000})])
+    _record("tiny-*", "input_tokens")
+    adoption = ingest.adopt_prices(actor=system_actor("tests"), now=NOW)
+    assert [rerated.after for rerated in adoption.months] == [{"USD": Decimal(7)}]
+    assert usage.verify_rollups() == []
+
+
+def _record(model: str, meter: str) -> None:
+    from apps.rating import services as rating
+
+    rating.record_contract_price(
+        draft=rating.ContractDraft(
+            provider="testco",
+            model=model,
+            meter=meter,
+            amount=Decimal(7),
+            unit_size=1_000_000,
+            currency="USD",
+            valid_from=datetime(2025, 1, 1, tzinfo=UTC),
+        ),
+        actor=system_actor("tests"),
+        now=NOW,
+    )

@@ -25,7 +25,7 @@ class Adoption:
 
 @transaction.atomic
 def adopt_prices(*, actor: Actor, now: datetime) -> Adoption:
-    """Adopt what is known about prices and rate every open month that holds usage again.
+    """Adopt what is known about prices and rate again every open month that it concerns.
 
     Waits for ingest that is under way and holds off what comes, so that no batch mixes versions.
     Nothing new to know: nothing changes. Version and periods are locked before anything is
@@ -36,7 +36,13 @@ def adopt_prices(*, actor: Actor, now: datetime) -> Adoption:
     after = rating_services.adopt_version(actor=actor, now=now)
     if after == before:
         return Adoption(before, after, ())
-    months = [month for month, state in held.items() if state is State.OPEN]
+    sheets = usage.sheet_for(version=before), usage.sheet_for(version=after)
+    months = [
+        month
+        for month, state in held.items()
+        if state is State.OPEN
+        and usage.prices_moved(month=month, before=sheets[0], after=sheets[1])
+    ]
     return Adoption(
         before,
         after,

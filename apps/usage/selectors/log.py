@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from apps.core.domain.access import Actor
@@ -15,10 +15,12 @@ from apps.rating import selectors as rating
 from apps.tenants import selectors as tenants
 from apps.usage.domain.facts import EventFacts
 from apps.usage.domain.normalize import REQUESTS
+from apps.usage.domain.sight import sees_everything
 from apps.usage.models import Rollup, SentSku
 from apps.usage.selectors.costs import EventCost, costs_of, key_of, sku_key
 from apps.usage.selectors.events import EventFilters, events
 from apps.usage.selectors.rollups import SkuFacts, TagSetFacts, skus_of
+from apps.usage.selectors.sight import among, tag_sets_in_sight
 from apps.usage.selectors.summary import owner_of
 
 _CHUNK: Final = 500
@@ -52,16 +54,20 @@ def log(
 ) -> LogPage:
     """Return events with costs and owners, the latest arrival first.
 
-    `unpriced_only` leaves out what is void or has all its prices. As that shows only when an
-    event is rated, at most 10,000 events are read at once: a page may then be short, even empty,
-    and still have a next one.
+    `unpriced_only` leaves out what is void or has all its prices. As prices and owners show only
+    event by event, at most 10,000 events are read at once where some are left out: a page may
+    then be short, even empty, and still have a next one.
 
     :raises Invalid: when the limit is not from 1 to 500.
     """
     if unpriced_only:
-        return _unpriced(_narrowed(filters), cursor, limit, actor)
-    page = events(filters=filters, cursor=cursor, limit=limit, actor=actor)
-    return LogPage(_entries(page.events, costs_of(page.events)), page.next)
+        filters = among(filters, _tag_sets_unpriced(filters))
+    if not sees_everything(actor):
+        filters = among(filters, tag_sets_in_sight(filters, actor))
+    elif not unpriced_only:
+        page = events(filters=filters, cursor=cursor, limit=limit, actor=actor)
+        return LogPage(_entries(page.events, costs_of(page.events)), page.next)
+    return _read_on(filters, cursor, limit, actor, unpriced_only=unpriced_only)
 
 
 def event_owner(event: EventFacts) -> Owner:
@@ -86,16 +92,18 @@ def sent_names() -> SentNames:
     )
 
 
-def _unpriced(filters: EventFilters, cursor: int | None, limit: int, actor: Actor) -> LogPage:
+def _read_on(
+    filters: EventFilters, cursor: int | None, limit: int, actor: Actor, *, unpriced_only: bool
+) -> LogPage:
     """Read on until a page is full or enough was read."""
     found: list[LogEntry] = []
-    if not filters.tag_sets:
+    if filters.tag_sets == frozenset():
         return LogPage((), None)
     for _ in range(_MOST_READ // _CHUNK):
         page = events(filters=filters, cursor=cursor, limit=_CHUNK, actor=actor)
         costs = costs_of(page.events)
-        lacking = [e for e in page.events if e.state == "live" and costs[e.key].is_unpriced]
-        found += _entries(lacking[: limit + 1 - len(found)], costs)
+        shown = [e for e in page.events if not unpriced_only or _lacks_price(e, costs)]
+        found += _entries(shown[: limit + 1 - len(found)], costs)
         if len(found) > limit:
             return LogPage(tuple(found[:limit]), found[limit - 1].event.key)
         cursor = page.next
@@ -104,18 +112,19 @@ def _unpriced(filters: EventFilters, cursor: int | None, limit: int, actor: Acto
     return LogPage(tuple(found), cursor)
 
 
-def _narrowed(filters: EventFilters) -> EventFilters:
-    """Limit filters to tag sets under which anything has no price; about three queries."""
+def _lacks_price(event: EventFacts, costs: Mapping[int, EventCost]) -> bool:
+    return event.state == "live" and costs[event.key].is_unpriced
+
+
+def _tag_sets_unpriced(filters: EventFilters) -> frozenset[int]:
+    """Return the tag sets under which anything has no price; about three queries."""
     cells = Rollup.objects.filter(price=0)
     if filters.period is not None:
         cells = cells.filter(period=filters.period.first_day)
     bare = cells.filter(meter=REQUESTS).values_list("sku", flat=True).distinct()
     charged = [number for number, sku in skus_of(set(bare)).items() if _charges_requests(sku)]
     lacking = cells.exclude(meter=REQUESTS) | cells.filter(meter=REQUESTS, sku__in=charged)
-    tag_sets = frozenset(lacking.values_list("tag_set", flat=True).distinct())
-    if filters.tag_sets is not None:
-        tag_sets &= filters.tag_sets
-    return replace(filters, tag_sets=tag_sets)
+    return frozenset(lacking.values_list("tag_set", flat=True).distinct())
 
 
 def _charges_requests(sku: SkuFacts) -> bool:

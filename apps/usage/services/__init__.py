@@ -12,6 +12,7 @@ from apps.usage.services.corrections import (
     locked_rows,
 )
 from apps.usage.services.intern import intern_sent_skus, intern_tag_sets
+from apps.usage.services.moved import prices_moved
 from apps.usage.services.outcomes import OutcomeDraft, record_outcomes
 from apps.usage.services.partitions import ensure_partitions
 from apps.usage.services.price_corrections import (
@@ -58,6 +59,7 @@ __all__ = [
     "moment_part",
     "months_with_corrections",
     "open_months_in_use",
+    "prices_moved",
     "record",
     "record_outcomes",
     "rerate",

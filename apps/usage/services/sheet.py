@@ -65,7 +65,7 @@ class RatingSheet:
         self.book = book
         self.bounds = bounds
         self._calendar = calendar
-        self._edges = day_edges(
+        self.day_edges = day_edges(
             start=bounds.start - _MARGIN, end=bounds.end + _MARGIN, zone=bounds.zone
         )
         self._timelines: dict[SentKey, Timeline] = {}
@@ -125,7 +125,7 @@ class RatingSheet:
         points = self.book.breakpoints(
             **sent._asdict(), start=self.bounds.start, end=self.bounds.end
         )
-        edges = merged(self._edges, points.instants)
+        edges = merged(self.day_edges, points.instants)
         return Timeline(sent, number, (edges, points.contexts), self._open_span)
 
 

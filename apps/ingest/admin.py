@@ -1,0 +1,40 @@
+"""Receipts, imports and corrections, to look at."""
+
+from __future__ import annotations
+
+from apps.core.admin import ReadOnlyAdmin, admin, tenant_site
+from apps.ingest import models
+
+
+@admin.register(models.IngestBatch, site=tenant_site)
+class IngestBatchAdmin(ReadOnlyAdmin):
+    """Receipts of batches."""
+
+    list_display = (
+        "public_id",
+        "received_at",
+        "received_from",
+        "accepted",
+        "duplicates",
+        "conflicts",
+        "rejected",
+        "unpriced",
+    )
+    ordering = ("-id",)
+
+
+@admin.register(models.Import, site=tenant_site)
+class ImportAdmin(ReadOnlyAdmin):
+    """Imports of files."""
+
+    list_display = ("name", "kind", "state", "rows_done", "accepted", "rejected", "created_at")
+    ordering = ("-id",)
+
+
+@admin.register(models.Correction, site=tenant_site)
+class CorrectionAdmin(ReadOnlyAdmin):
+    """Voids, amendments and reverts."""
+
+    list_display = ("source", "event_id", "kind", "reason", "made_by", "made_at")
+    search_fields = ("source", "event_id")
+    ordering = ("-id",)
