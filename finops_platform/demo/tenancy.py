@@ -24,6 +24,8 @@ from finops_platform.demo.access import Access
 from finops_platform.demo.script import Script
 from finops_platform.provisioning import provision_tenant
 
+OPERATOR = "operator@platform.example"
+
 _KEY_SCOPES = frozenset(
     {
         Scope.USAGE_WRITE,
@@ -60,6 +62,20 @@ def ensure_tenant(
             )
             access.keep_key(slug, issued.text)
     return facts
+
+
+def ensure_operator(*, actor: Actor, access: Access, now: datetime) -> None:
+    """Make the person who operates the platform, who signs in on the bare host."""
+    with schema_context("public"):
+        if OPERATOR not in {person.email for person in people.people()}:
+            accounts.found_owner(
+                actor=actor,
+                email=OPERATOR,
+                name="Platform operator",
+                password=access.password_of(OPERATOR),
+                is_operator=True,
+                now=now,
+            )
 
 
 def _provision(script: Script, *, actor: Actor, access: Access, now: datetime) -> None:

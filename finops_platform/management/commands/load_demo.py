@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
@@ -27,7 +28,7 @@ from finops_platform.demo.bills import import_bills
 from finops_platform.demo.closing import CloseStuck, close_month
 from finops_platform.demo.script import Script
 from finops_platform.demo.summary import summarize, text_of
-from finops_platform.demo.tenancy import ensure_tenant
+from finops_platform.demo.tenancy import OPERATOR, ensure_operator, ensure_tenant
 from finops_platform.demo.traffic import month_events, post
 
 SLUGS = ("acme", "globex")
@@ -48,6 +49,7 @@ class Command(PlatformCommand):
         if catalog.last_known_at() is None:
             call_command("sync_prices", stdout=self.stdout)
         access = Access.load()
+        ensure_operator(actor=self.actor, access=access, now=timezone.now())
         loaded: list[tuple[TenantFacts, Sequence[Month]]] = []
         for slug in SLUGS:
             loaded.append(self._load(Script.read(slug), access=access, until=until))
@@ -111,6 +113,9 @@ class Command(PlatformCommand):
                     self.stdout.write(text_of(summary))
         for tenant, _ in loaded:
             self._report_access(tenant, access)
+        password = access.passwords.get(OPERATOR, "(see the first run)")
+        self.stdout.write(f"\nOperator: {settings.PUBLIC_URL}/")
+        self.stdout.write(f"  {'operator':<9} {OPERATOR:<32} {password}")
 
     def _report_access(self, tenant: TenantFacts, access: Access) -> None:
         self.stdout.write(f"\n{tenant.name}: {tenants.base_url(slug=tenant.slug)}/")
