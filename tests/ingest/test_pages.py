@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ from tests.accounts.people import browser, person, signed_in
 from tests.ingest.factories import NOW, WRITER, contract, event, send, teams
 
 JANUARY = Month(2026, 1)
+log = import_module("apps.usage.selectors.log")
 PAGES = (
     "/usage/",
     "/usage/events/gateway/evt-1/",
@@ -497,6 +499,34 @@ def test_a_member_sees_their_teams_only(member: Client, stored: Any) -> None:
     assert str(stored.batch) not in text_of(member.get("/usage/events/gateway/evt-1/"))
     assert member.get(f"/usage/receipts/{stored.batch}/").status_code == 404
     assert "No receipts yet" in text_of(member.get("/usage/receipts/"))
+
+
+def test_a_member_need_not_leaf_through_what_they_may_not_see(
+    member: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither whole tag sets of others, nor tag sets that belong to several owners."""
+    send([event(f"theirs-{number:03}", tags={"team": "ads"}) for number in range(60)])
+    assert ids_at(member, "") == ["evt/4", "evt-5", "evt-3", "evt-1"]
+    monkeypatch.setattr(log, "_CHUNK", 5)
+    monkeypatch.setattr(log, "tag_sets_in_sight", lambda *_: every_tag_set())
+    assert ids_at(member, "") == ["evt/4", "evt-5", "evt-3", "evt-1"]
+    monkeypatch.setattr(log, "_MOST_READ", 10)
+    page = text_of(member.get("/usage/"))
+    assert "Nothing was found among the last" in page
+    assert "Post the first event" not in page
+    cursor = page.split("cursor=")[1].split('"')[0]
+    assert "theirs-" not in page
+    assert f"cursor={cursor}" in page
+
+
+def every_tag_set() -> frozenset[int]:
+    return frozenset(TagSet.objects.values_list("id", flat=True))
+
+
+def test_a_member_still_finds_what_was_voided(member: Client) -> None:
+    how = {"reason": "wrong", "actor": WRITER, "now": NOW}
+    ingest.void_event(source="gateway", event_id="evt-5", **how)
+    assert ids_at(member, "experiment=exp-1") == ["evt-5"]
 
 
 def test_a_member_sees_what_is_unpriced_of_their_teams(member: Client) -> None:

@@ -56,10 +56,12 @@ class Log(PageMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         shown = self._list()
-        is_new = not shown.rows and not shown.chips and self.asked.cursor is None
+        further = "" if shown.rows else shown.next_url
+        is_new = not (shown.rows or shown.chips or further or self.asked.cursor)
         return super().get_context_data(
             list=shown,
             kpis=[] if is_new or _is_part(self.request) else month_kpis(self.actor, today()),
+            further=further,
             first_event=_first_event(self.request) if is_new else "",
             **kwargs,
         )
