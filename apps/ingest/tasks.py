@@ -10,6 +10,7 @@ from django_tenants.utils import schema_context
 
 from apps.core.db import current_schema
 from apps.core.domain.access import system_actor
+from apps.core.domain.months import Month
 from apps.ingest import services as ingest
 from apps.ingest.services.witness import witness_events
 from apps.tenants import selectors as tenants
@@ -28,6 +29,16 @@ def run_import(*, schema: str, import_id: str) -> None:
     """Import a queued file of a tenant; goes on where it broke off."""
     with schema_context(schema):
         ingest.run_import(import_id=UUID(import_id), clock=timezone.now)
+
+
+@shared_task
+def refresh_reopened(*, schema: str, month: str) -> int:
+    """Rate a month that was opened again with the prices in force; returns the cells changed."""
+    with schema_context(schema):
+        result = ingest.refresh_reopened(
+            month=Month.parse(month), actor=system_actor("refresh_reopened"), now=timezone.now()
+        )
+    return result.cells
 
 
 def enqueue_import(import_id: UUID) -> None:

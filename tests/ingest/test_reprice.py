@@ -132,3 +132,14 @@ def _cheaper(amount: str, *, since: datetime) -> None:
         actor=SYSTEM,
         now=NOW,
     )
+
+
+def test_the_task_refreshes_twice_as_once(
+    acme: Any, unpriced_and_closed: set[tuple[Any, ...]]
+) -> None:
+    from apps.ingest import tasks
+
+    periods.unfreeze(month=JANUARY, actor=SYSTEM, reason="late price", now=NOW)
+    changed = [tasks.refresh_reopened(schema=acme.schema, month="2026-01") for _ in range(2)]
+    assert changed == [4, 0]
+    assert total(JANUARY) == Decimal(5)

@@ -51,8 +51,9 @@ def refresh_reopened(*, month: Month, actor: Actor, now: datetime) -> usage.Rera
     """Rate a month that was opened again with the prices in force, once for all.
 
     Its own rollups follow what was adopted while it was closed; price corrections that were
-    booked for it meanwhile are taken back, so that nothing counts twice. Whoever reopens a month
-    calls this in the same transaction.
+    booked for it meanwhile are taken back, so that nothing counts twice. The door that unfreezes
+    or reopens a month enqueues it (`ingest.tasks.refresh_reopened`): it rebuilds from all events,
+    those that came in between too, and repeating it changes nothing.
     """
     if month in usage.months_with_corrections():
         sheet, calendar = usage.current_sheet()
