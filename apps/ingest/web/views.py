@@ -137,14 +137,16 @@ class Log(PageMixin, TemplateView):
         )
 
     def _filters(self) -> list[Filter]:
-        """Return the filters; names of other teams' models are not offered to members."""
-        names = usage.sent_names() if self.actor.teams is None else usage.SentNames((), ())
+        """Return the filters; what only other teams use is not offered to members."""
+        sees_all = self.actor.teams is None
+        names = usage.sent_names() if sees_all else usage.SentNames((), ())
+        customers = [each.code for each in directory.customers()] if sees_all else []
         shown = [
             Filter(key="range", label="Time", options=RANGES),
             self._choice("provider", "Provider", names.providers),
             self._choice("model", "Model", names.models),
             self._choice("team", "Team tag", self._teams()),
-            self._choice("customer", "Customer", [c.code for c in directory.customers()]),
+            self._choice("customer", "Customer", customers),
             Filter(key="experiment", label="Experiment"),
             Filter(key="status", label="Status", options=STATUSES),
             Filter(key="source", label="Source"),
