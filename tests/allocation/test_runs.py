@@ -324,3 +324,12 @@ def test_a_run_costs_a_fixed_number_of_queries(
     costs.lines += [line(f"n{n:03d}", "1", team="ads") for n in range(200)]
     with django_assert_max_num_queries(45):
         run()
+
+
+def test_texts_of_any_kind_are_written_as_they_are(costs: Costs) -> None:
+    """Customers that nobody registered stand for themselves, whatever they are called."""
+    names = ["tab\tand\nline", "back\\slash \\N", "quote \" and '", "Grüße 漢字", "\\."]
+    costs.lines = [line(f"k{n}", "1", customer=name) for n, name in enumerate(names)]
+    sums = selectors.totals_by_receiver(run=run().id, axis=Axis.CUSTOMER)
+    assert sorted(sums) == sorted(names)
+    assert {amounts.effective for amounts in sums.values()} == {Decimal(1)}

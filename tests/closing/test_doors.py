@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.closing import selectors, services, tasks
 from apps.closing.models import CloseRun
 from apps.closing.selectors import RunState
 from apps.core.domain.access import Actor, Scope
+from apps.documents import services as document_services
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import State
 from tests.accounts.people import bearer, browser, service_key, signed_in
@@ -46,8 +49,6 @@ def run_in_place(run: Any) -> None:
 
 
 def _schema() -> str:
-    from django.db import connection
-
     return str(connection.schema_name)
 
 
@@ -187,6 +188,7 @@ def test_a_failed_rendering_is_said_and_tried_again(
     def broken(**_: Any) -> None:
         raise Unavailable("The store is full.", permanent=True)
 
+    working = document_services.render
     monkeypatch.setattr("apps.documents.services.render", broken)
     with pytest.raises(Unavailable):
         run_in_place(run.id)
@@ -194,7 +196,10 @@ def test_a_failed_rendering_is_said_and_tried_again(
     assert failed.state is RunState.FAILED
     assert failed.step(selectors.Step.RENDER).message == "The store is full."
     assert periods.period(MONTH).state is State.CLOSED
-    monkeypatch.undo()
+    monkeypatch.setattr("apps.documents.services.render", working)
+    assert services.start_close(month=MONTH, actor=people["anna"], now=NOW).id == run.id
+    run_in_place(run.id)
+    assert selectors.close_run(run.id).state is RunState.FINISHED
 
 
 def test_a_stalled_close_is_taken_up(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,3 +261,18 @@ def test_the_proof_needs_every_link(people: People) -> None:
     out = io.StringIO()
     call_command("reconcile", "acme", str(MONTH), stdout=out)
     assert "The month has not been allocated." in out.getvalue()
+
+
+def test_the_list_of_months_costs_a_fixed_number_of_queries(
+    people: People,
+) -> None:
+    anna = page(people, "anna")
+    anna.get("/month/")
+    with CaptureQueriesContext(connection) as before:
+        anna.get("/month/")
+    for month in (MONTH, MONTH - 1, MONTH - 2):
+        services.start_close(month=month, actor=people["anna"], now=NOW)
+    with CaptureQueriesContext(connection) as after:
+        anna.get("/month/")
+    # One query each for steps and approvals, however many closes there are.
+    assert len(after) <= len(before) + 2

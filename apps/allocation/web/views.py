@@ -59,7 +59,7 @@ _LINE_COLUMNS: Final = (
 
 def _crumbs(*last: Crumb) -> list[Crumb]:
     return [
-        Crumb("Month", "/month/"),
+        Crumb("Months", "/month/"),
         Crumb("Allocation rules", reverse("allocation:rules")),
         *last,
     ]
@@ -77,7 +77,7 @@ class Rules(PageMixin, TemplateView):
             title="Allocation rules",
             subtitle="Owned cost stays with its owner. Rules say how shared cost is split; what no "
             "rule and no owner takes stays visible as unallocated.",
-            crumbs=[Crumb("Month", "/month/"), Crumb("Allocation rules")],
+            crumbs=[Crumb("Months", "/month/"), Crumb("Allocation rules")],
             primary=Action(label="Add a rule", url=reverse("allocation:new"), icon="plus")
             if may
             else None,
@@ -279,7 +279,7 @@ class RunPage(PageMixin, TemplateView):
         return Page(
             title=f"Allocation of {name}",
             crumbs=[
-                Crumb("Month", "/month/"),
+                Crumb("Months", "/month/"),
                 Crumb(name, f"/month/{run.month}/"),
                 Crumb("Allocation"),
             ],

@@ -31,6 +31,8 @@ def proof_of(*, month: Month) -> Proof:
     run = allocation.published_or_none(month)
     links = list(_below(report))
     notes: list[str] = []
+    if not report.differing_rollups:
+        notes.append("events = rollups: every cell is what its events say.")
     if run is None:
         notes.append("The month has not been allocated.")
     else:

@@ -61,16 +61,7 @@ def fail_rendering(*, run: UUID, message: str, now: datetime) -> CloseRunFacts:
 def unrendered(run: CloseRun, *, locale: str) -> tuple[list[UUID], int]:
     """Return the sealed statements of the close that lack their PDF, and how many there are."""
     issued = _issued(run)
-    kept = documents.locale_of(Format.PDF, locale)
-    todo = [
-        document
-        for document in issued
-        if not any(
-            rendition.format is Format.PDF and rendition.locale == kept
-            for rendition in documents.renditions(document)
-        )
-    ]
-    return todo, len(issued)
+    return documents.unrendered(documents=issued, format=Format.PDF, locale=locale), len(issued)
 
 
 def _issued(run: CloseRun) -> tuple[UUID, ...]:

@@ -34,18 +34,18 @@ def start_close(*, month: Month, actor: Actor, now: datetime) -> CloseRunFacts:
 
     The door enqueues `closing.tasks.advance` afterwards. Several callers at once get one close.
 
-    :raises AlreadyClosed: when the month is closed.
+    :raises AlreadyClosed: when the month is closed and nothing is left to render.
     :raises MonthNotBegun: when the month lies in the future.
     """
     actor.require(Scope.CLOSE_RUN)
     period = periods.period(month)
+    live = _live(month)
+    if live is not None:
+        return _taken_up(live, actor=actor, now=now)
     if period.state is State.CLOSED:
         raise AlreadyClosed(f"{month} is closed. Reopen it first if it must change.")
     if period.starts_at > now:
         raise MonthNotBegun(f"{month} has not begun yet.")
-    live = _live(month)
-    if live is not None:
-        return _taken_up(live, actor=actor, now=now)
     try:
         with transaction.atomic():
             run = CloseRun.begin(month=month, actor=actor, at=now)

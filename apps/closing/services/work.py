@@ -38,6 +38,7 @@ from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 from apps.costs import selectors as costs
 from apps.costs import services as cost_services
+from apps.costs.domain.accounts import Truth
 from apps.costs.domain.checks import ReconcileReport
 from apps.periods import selectors as periods
 from apps.periods import services as period_services
@@ -267,10 +268,13 @@ def _differences(report: ReconcileReport) -> list[str]:
 
 
 def _variances(report: ReconcileReport) -> list[tuple[str, Decimal, Decimal]]:
+    """Return what we metered beside what was billed; a bill of what nobody meters says nothing."""
     return [
         (account.account, account.metered, account.billed)
         for account in report.accounts
-        if account.metered is not None and account.billed is not None
+        if account.metered is not None
+        and account.billed is not None
+        and (account.metered or account.truth is not Truth.BILLED)
     ]
 
 

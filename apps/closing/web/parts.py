@@ -20,13 +20,14 @@ from apps.core.web.parts import Attention, Entry, Step, Work
 _STEP_STATES = {
     StepState.PENDING: "pending",
     StepState.RUNNING: "running",
-    StepState.WAITING: "running",
+    StepState.WAITING: "pending",
     StepState.FAILED: "failed",
     StepState.DONE: "done",
 }
 _TONES = {"passed": "info", "attention": "warn", "blocked": "bad"}
 _WORDS = {
     "period.frozen": "froze the month",
+    "period.reconciled": "proved the books",
     "period.unfrozen": "let the month take entries again",
     "period.closed": "closed the month",
     "period.reopened": "reopened the month",
@@ -60,8 +61,6 @@ def _step(step: selectors.StepFacts) -> Step:
     percent = None
     if step.state is StepState.RUNNING and step.total:
         percent = 100 * step.done // step.total
-    if step.state is StepState.WAITING:
-        percent = 0
     message = f"{step.message} {step.remedy}".strip()
     return Step(
         name=step.title,

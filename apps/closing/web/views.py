@@ -37,8 +37,7 @@ _DECIDE: Final[dict[str, Scope | None]] = {"POST": Scope.APPROVALS_DECIDE}
 _COLUMNS: Final = (
     Column(key="name", label="Month", link="url"),
     Column(key="state", label="State", kind="badge"),
-    Column(key="close", label="Close", kind="badge"),
-    Column(key="cost", label="Allocated cost", kind="exact", currency_key="currency"),
+    Column(key="cost", label="Allocated cost", kind="money", currency_key="currency"),
     Column(key="closed_at", label="Closed", kind="when", wide=True),
     Column(key="closed_by", label="Prepared by", wide=True),
     Column(key="approved_by", label="Approved by", wide=True),
@@ -56,7 +55,7 @@ class Periods(PageMixin, TemplateView):
             title="Months",
             subtitle="A month is frozen, checked, allocated, approved by a second person and "
             "locked. A closed month never changes.",
-            crumbs=[Crumb("Month")],
+            crumbs=[Crumb("Months")],
         )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -87,13 +86,14 @@ class Periods(PageMixin, TemplateView):
 def _period_row(
     period: PeriodFacts, close: CloseRunFacts | None, sums: allocation.Amounts | None
 ) -> dict[str, Any]:
-    is_live = close is not None and close.is_live
+    state = period.state.value
+    if close is not None and close.is_live:
+        state = "in review" if close.state is RunState.WAITING else close.state.value
     return {
         "id": str(period.month),
         "name": presentation.month(period.month),
         "url": reverse("closing:month", args=[period.month]),
-        "state": period.state.value,
-        "close": close.state.value if close is not None and is_live else "",
+        "state": state,
         "cost": sums.effective if sums is not None else None,
         "currency": tenants.current().currency,
         "closed_at": period.closed_at,
@@ -119,7 +119,7 @@ class MonthPage(PageMixin, TemplateView):
         run = selectors.latest(self.month)
         return Page(
             title=name,
-            crumbs=[Crumb("Month", reverse("closing:periods")), Crumb(name)],
+            crumbs=[Crumb("Months", reverse("closing:periods")), Crumb(name)],
             status=period.state.value,
             primary=self._primary(period, run),
             actions=self._actions(period, run),
