@@ -54,7 +54,7 @@ _BUDGETS: Final = (
     Place(label="Guardrails", path="/guardrails/", scope=Scope.BUDGETS_READ),
 )
 _MONTH: Final = (
-    Place(label="Periods", path="/month/", scope=Scope.COSTS_READ),
+    Place(label="Periods", path="/month/", scope=Scope.BILLING_READ),
     Place(label="Allocation", path="/month/rules/", scope=Scope.BILLING_READ),
     Place(label="Statements", path="/statements/", scope=Scope.COSTS_READ),
     Place(label="Journals", path="/journals/", scope=Scope.BILLING_READ),

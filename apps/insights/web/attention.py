@@ -13,10 +13,10 @@ from apps.periods.domain.calendar import State
 
 def attention(*, overview: Overview, actor: Actor) -> list[Attention]:
     """Return what needs a person, most urgent first, each with the link that fixes it."""
-    return [*_money(overview), *_closes(overview.month, actor)]
+    return [*_money(overview, actor), *_closes(overview.month, actor)]
 
 
-def _money(overview: Overview) -> list[Attention]:
+def _money(overview: Overview, actor: Actor) -> list[Attention]:
     found = []
     if overview.missing_rates:
         pairs = ", ".join(f"{pair.base} to {pair.quote}" for pair in overview.missing_rates)
@@ -45,7 +45,7 @@ def _money(overview: Overview) -> list[Attention]:
                 title="Cost without a team",
                 text="Shared bills and untagged use. What no allocation rule covers lands on the "
                 "unallocated statement.",
-                url="/settings/attribution/",
+                url="/settings/attribution/" if actor.may(Scope.DIRECTORY_WRITE) else "",
                 action="Map it",
                 amount=overview.unowned,
                 currency=overview.currency,

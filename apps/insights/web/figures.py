@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from apps.core import presentation
+from apps.core.domain.access import Actor, Scope
 from apps.core.domain.money import EXACT
 from apps.core.web.charts import Bar, Chart, Frame, Series, ranking, trend
 from apps.core.web.lists import Empty
@@ -24,7 +25,7 @@ NOTHING_YET = Empty(
 )
 
 
-def kpis(overview: Overview) -> list[Kpi]:
+def kpis(overview: Overview, actor: Actor) -> list[Kpi]:
     """Return the cards on top."""
     before = presentation.month(str(overview.month - 1))
     largest = overview.by_team[0] if overview.by_team else None
@@ -48,7 +49,7 @@ def kpis(overview: Overview) -> list[Kpi]:
             value=overview.unowned,
             currency=overview.currency,
             good="down",
-            url="/settings/attribution/",
+            url="/settings/attribution/" if actor.may(Scope.DIRECTORY_WRITE) else "",
             help="Shared bills and untagged use. Allocation rules spread what they cover; what is "
             "left lands on the unallocated statement.",
             note=_of_spend(overview.unowned_share),

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.generic import TemplateView
 
 from apps.core import presentation
-from apps.core.domain.access import Scope
+from apps.core.domain.access import Actor, Scope
 from apps.core.domain.months import Month
 from apps.core.web.page import Crumb, Page, Tab
 from apps.core.web.shell import PeriodBadge
@@ -51,7 +51,7 @@ class Home(PageMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         overview = costs.overview(month=self._month, actor=self.actor)
         return super().get_context_data(
-            kpis=figures.kpis(overview),
+            kpis=figures.kpis(overview, self.actor),
             trend=figures.daily_trend(overview),
             by_team=figures.by_team(overview),
             by_model=figures.by_model(overview),
@@ -87,7 +87,10 @@ def period_badge(request: HttpRequest) -> PeriodBadge | None:
     if today not in known:
         return None
     state = known[today].state.value
-    return PeriodBadge(label=presentation.month(str(today)), status=state, url=f"/month/{today}/")
+    actor = getattr(request, "actor", None)
+    may_open = isinstance(actor, Actor) and actor.may(Scope.BILLING_READ)
+    url = f"/month/{today}/" if may_open else ""
+    return PeriodBadge(label=presentation.month(str(today)), status=state, url=url)
 
 
 def owner_names(request: HttpRequest) -> list[str]:
