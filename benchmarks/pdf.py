@@ -33,7 +33,7 @@ from benchmarks.rounds import Ratio, interleaved
 
 ROUNDS: Final = 5
 WORKERS: Final = 2
-SECONDS: Final = 1.5
+SECONDS: Final = 0.8
 """How long a round of a case lasts at least."""
 
 Rows = Sequence[Sequence[str]]

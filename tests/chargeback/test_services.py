@@ -16,6 +16,7 @@ from apps.chargeback import selectors
 from apps.chargeback import services as chargeback
 from apps.chargeback.domain.results import (
     ApproverIsPreparer,
+    MonthIsClosed,
     NothingToIssue,
     RunNotPublished,
     TotalsDiffer,
@@ -228,6 +229,16 @@ def test_a_closed_month_takes_no_statement(run: RunFacts, people: People) -> Non
     ):
         with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(sql)
+
+
+def test_a_closed_month_refuses_a_late_draft(
+    run: RunFacts, people: People, allocate: Allocate
+) -> None:
+    periods.freeze(month=OCTOBER, actor=people["maya"], now=NOW)
+    periods.lock(month=OCTOBER, actor=people["maya"], approver=people["jonas"], now=NOW)
+    with pytest.raises(MonthIsClosed):
+        draft(run, people)
+    assert Document.objects.count() == 0
 
 
 def test_a_reopened_month_gets_replacements_that_name_the_old_numbers(

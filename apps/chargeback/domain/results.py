@@ -23,6 +23,12 @@ class RunNotPublished(Conflict):
     default_code = "run_not_published"
 
 
+class MonthIsClosed(Conflict):
+    """A closed month gets no statements; it has to be reopened first."""
+
+    default_code = "period_closed"
+
+
 class NothingToIssue(Conflict):
     """The month has no drafts of its published run."""
 

@@ -22,6 +22,7 @@ from apps.chargeback.domain.statement import Frame, build
 from apps.chargeback.models import Statement
 from apps.chargeback.selectors import framing, run_lines
 from apps.chargeback.selectors.sets import drafts_of_other_runs, set_of
+from apps.chargeback.services.holding import hold
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.months import Month
 from apps.documents import services as documents
@@ -37,7 +38,7 @@ def draft_statements(*, month: Month, run: UUID, actor: Actor, now: datetime) ->
     :raises Forbidden: when the actor may not run a close.
     :raises RunNotPublished: when the run is not the published one of the month.
     :raises DoesNotReconcile: when the run's lines do not sum to its sources.
-    :raises django.db.IntegrityError: when the month is closed.
+    :raises MonthIsClosed: when the month is in the books.
     """
     actor.require(Scope.CLOSE_RUN)
     known = set_of(run)
@@ -80,6 +81,7 @@ class _Batch:
 
 
 def _draft_all(run: RunFacts, actor: Actor, now: datetime) -> None:
+    hold(run.month)
     batch = _read(run, actor)
     documents.give_up(documents=drafts_of_other_runs(run.month, run.id))
     for code in batch.recipients:

@@ -18,6 +18,7 @@ from apps.chargeback.domain.results import (
     TotalsDiffer,
 )
 from apps.chargeback.selectors.sets import preparers, set_of
+from apps.chargeback.services.holding import hold
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.money import EXACT, minor_quantum
 from apps.core.domain.months import Month
@@ -35,6 +36,7 @@ def issue_statements(*, month: Month, actor: Actor, approver: Actor, now: dateti
     :raises Forbidden: when the actor may not run a close.
     :raises ApproverIsPreparer: when the approver is no person, or prepared the statements.
     :raises NothingToIssue: when the published run has no drafts.
+    :raises MonthIsClosed: when the month is in the books and the drafts are left over.
     :raises TotalsDiffer: when the drafts do not sum to the run.
     """
     actor.require(Scope.CLOSE_RUN)
@@ -45,6 +47,7 @@ def issue_statements(*, month: Month, actor: Actor, approver: Actor, now: dateti
             raise NothingToIssue(f"{month} has no drafted statements of its published run.")
         if len(drafted.numbers) == drafted.count:
             return drafted
+        hold(month)
         _check_people(run, actor, approver)
         _check_totals(run, drafted)
         numbers = _seal(drafted, actor, approver, now)
