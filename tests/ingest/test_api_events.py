@@ -15,10 +15,11 @@ import zstandard
 from django.db import OperationalError
 from django.test import Client
 
-from apps.core.domain.access import Scope
+from apps.accounts import selectors as accounts
+from apps.core.domain.access import Role, Scope
 from apps.usage.models import Event, EventKey, Rollup
-from tests.accounts.people import bearer, service_key
-from tests.ingest.factories import NOW, contract, event
+from tests.accounts.people import bearer, person, service_key
+from tests.ingest.factories import NOW, contract, event, send
 
 URL = "/api/v1/usage/events"
 Post = Callable[..., Any]
@@ -288,6 +289,28 @@ def test_bound_tags_are_filled_in_and_defended(acme: Any, clock: Any) -> None:
     receipt = client.post(URL, json.dumps(body), content_type="application/json").json()
     assert (receipt["accepted"], receipt["rejected"]) == (2, 1)
     assert receipt["errors"][0]["code"] == "tag_forbidden"
+
+
+@pytest.mark.parametrize(
+    ("teams", "sent", "taken"),
+    [
+        (("search",), {"team": "ads"}, False),
+        (("search",), {}, True),
+        (("search",), {"team": "search"}, True),
+        (("search", "ads"), {}, False),
+        (("search", "ads"), {"team": "ads"}, True),
+        ((), {"team": "ads"}, False),
+    ],
+)
+def test_a_member_books_usage_of_own_teams_only(
+    acme: Any, clock: Any, teams: tuple[str, ...], sent: dict[str, str], taken: bool
+) -> None:
+    user = person(Role.MEMBER, teams=teams)
+    actor = accounts.actor_of_person(user.email)
+    receipt = send([event("a", tags=sent)], actor=actor)
+    assert (receipt.accepted, receipt.rejected) == (int(taken), int(not taken))
+    if not taken:
+        assert (receipt.errors[0].field, receipt.errors[0].code) == ("tags.team", "tag_forbidden")
 
 
 def test_who_may_not(acme: Any, clock: Any) -> None:

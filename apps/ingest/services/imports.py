@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage
 
 from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Scope
-from apps.core.domain.errors import Invalid, Missing, Refusal, TooLarge
+from apps.core.domain.errors import Forbidden, Invalid, Missing, Refusal, TooLarge
 from apps.costs import services as costs
 from apps.ingest.adapters import files
 from apps.ingest.domain.receipt import Receipt
@@ -65,6 +65,7 @@ def start_import(*, upload: Upload, actor: Actor, now: datetime) -> uuid.UUID:
     form = _check(upload, actor)
     if upload.size > MOST_BYTES:
         raise TooLarge("The file is longer than 1 GiB; send it in parts.", code="file_too_large")
+    bound = _bound_tags(actor)
     public_id = uuid.uuid4()
     key = f"{current_schema()}/imports/{public_id}.{form}"
     row = Import.objects.create(
@@ -76,11 +77,22 @@ def start_import(*, upload: Upload, actor: Actor, now: datetime) -> uuid.UUID:
         provider_account=upload.provider_account,
         storage_key=default_storage.save(key, upload.file),
         size=upload.size,
-        bound_tags=dict(actor.bound_tags),
+        bound_tags=bound,
         created_by=actor.label,
         created_at=now,
     )
     return row.public_id
+
+
+def _bound_tags(actor: Actor) -> dict[str, str]:
+    """Return the tags that every row will carry: a file is read later, by nobody in particular."""
+    if actor.teams is None:
+        return dict(actor.bound_tags)
+    if len(actor.teams) != 1:
+        raise Forbidden(
+            "A file is imported for one team; import with a key bound to it.", code="sight_limited"
+        )
+    return {"team": next(iter(actor.teams)), **actor.bound_tags}
 
 
 def run_import(*, import_id: uuid.UUID, clock: Callable[[], datetime]) -> None:

@@ -44,6 +44,7 @@ class _Frame:
     latest: datetime
     first_month: Month
     limits: Mapping[str, str]
+    teams: frozenset[str] | None
 
     def problem_with(self, at: datetime) -> Problem:
         """Return what is wrong with a time of use that lies outside."""
@@ -112,7 +113,8 @@ def checked_only(
 
 def _frame(actor: Actor, calendar: Calendar, received_at: datetime) -> _Frame:
     first = calendar.periods[0]
-    return _Frame(first.starts_at, received_at + MOST_AHEAD, first.month, actor.bound_tags)
+    latest = received_at + MOST_AHEAD
+    return _Frame(first.starts_at, latest, first.month, actor.bound_tags, actor.teams)
 
 
 def _check(
@@ -125,6 +127,7 @@ def _check(
     checked: list[_Checked] = []
     bad_tags: dict[bytes, Problem] = {}
     earliest, latest, limits = frame.earliest, frame.latest, frame.limits
+    teams = frame.teams
     for index, draft in enumerate(drafts):
         if isinstance(draft, Rejected):
             errors.append(ItemError.of_rejected(draft))
@@ -133,6 +136,8 @@ def _check(
             if not earliest <= draft.time <= latest:
                 raise _Refused(frame.problem_with(draft.time))
             tags = _limited(draft.tags or {}, limits) if limits else draft.tags or {}
+            if teams is not None:
+                tags = _of_teams(tags, teams)
             key = canonical(tags, draft.account, draft.credential, draft.operation)
             if key not in tag_sets:
                 _meet(key, draft, tags, tag_sets, bad_tags)
@@ -180,6 +185,17 @@ def _limited(tags: dict[str, str], limits: Mapping[str, str]) -> dict[str, str]:
     if isinstance(filled, Problem):
         raise _Refused(filled)
     return filled
+
+
+def _of_teams(tags: dict[str, str], teams: frozenset[str]) -> dict[str, str]:
+    """Return the tags of somebody limited to teams: usage of others is not theirs to book."""
+    only = next(iter(teams)) if len(teams) == 1 else ""
+    team = tags.get("team", only)
+    if team not in teams:
+        mine = ", ".join(sorted(teams)) or "none"
+        message = f"You may book usage of your own teams only ({mine}); send one of them as team."
+        raise _Refused(Problem("tags.team", "tag_forbidden", message))
+    return {**tags, "team": team}
 
 
 def _timelines(
