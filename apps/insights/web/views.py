@@ -62,8 +62,9 @@ class Home(PageMixin, TemplateView):
 
     @property
     def _today(self) -> Month:
+        """Return the present month, or the last one that the calendar has."""
         local = timezone.now().astimezone(tenants.current().timezone)
-        return Month.of(local.date())
+        return min(Month.of(local.date()), periods.calendar().periods[-1].month)
 
     @property
     def _month(self) -> Month:
