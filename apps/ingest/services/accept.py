@@ -99,7 +99,7 @@ def _write(
         if entry.atomic and errors:
             raise BatchRefused(errors)
         batch = uuid.uuid4()
-        usage.record(
+        booked = usage.record(
             claimed=claimed,
             book_in=book_in,
             batch=batch,
@@ -108,6 +108,7 @@ def _write(
         )
         receipt = _receipt(prepared, claimed, batch, errors)
         _keep(receipt, batch, entry)
+        usage.roll_up(booked=booked)
     return receipt
 
 

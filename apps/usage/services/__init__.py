@@ -24,13 +24,14 @@ from apps.usage.services.price_corrections import (
     undo_price_corrections,
 )
 from apps.usage.services.rebuild import Difference, sheet_for, verify_rollups
-from apps.usage.services.record import Known, claim, claim_patiently, record
+from apps.usage.services.record import Booked, Known, claim, claim_patiently, record, roll_up
 from apps.usage.services.rehearsal import is_unpriced, known_digests
 from apps.usage.services.rerate import Rerating, open_months_in_use, rerate
 from apps.usage.services.sheet import RatingSheet, current_sheet, sheet_of
 from apps.usage.store import KeyTaken, looking_up
 
 __all__ = [
+    "Booked",
     "Correcting",
     "Difference",
     "Entry",
@@ -63,6 +64,7 @@ __all__ = [
     "record",
     "record_outcomes",
     "rerate",
+    "roll_up",
     "sheet_for",
     "sheet_of",
     "text_part",

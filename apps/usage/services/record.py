@@ -9,7 +9,7 @@ from uuid import UUID
 
 from apps.core.domain.months import Month
 from apps.usage import store
-from apps.usage.domain.cells import Sums, cells_of, sums_of
+from apps.usage.domain.cells import Cell, Sums, cells_of, sums_of
 from apps.usage.domain.placed import Claimed, Placed
 from apps.usage.services.outcomes import record_sent_outcomes
 from apps.usage.services.persons import hashed
@@ -73,6 +73,10 @@ def _first_of_each(placed: Sequence[Placed]) -> tuple[list[Placed], list[Placed]
     return first, again
 
 
+Booked = Mapping[Month, Sequence[Cell]]
+"""What new events add to the rollups, by the month they are booked in."""
+
+
 def record(
     *,
     claimed: Claimed,
@@ -80,8 +84,8 @@ def record(
     batch: UUID,
     received_at: datetime,
     keys_stored: bool = False,
-) -> None:
-    """Store new events: their keys unless done, their rollups, then the events themselves.
+) -> Booked:
+    """Store new events with their keys, unless done; return what `roll_up` is to add last.
 
     `book_in` gives the open month that takes the use of a month. The caller holds those months.
     The database works on one statement while the next is made.
@@ -89,17 +93,28 @@ def record(
     :raises KeyTaken: when somebody else stored one of the keys meanwhile; the transaction is lost.
     """
     if not claimed.new:
-        return
+        return {}
     with store.writing() as writes:
         if not keys_stored:
             writes.insert_keys(claimed.keys, claimed.new)
         events, sums = _by_month(claimed, book_in)
-        for month in sorted(sums):
-            writes.add_cells(month, cells_of(sums[month]))
+        booked = {month: cells_of(sums[month]) for month in sorted(sums)}
     header = store.BatchHeader(batch, received_at, hashed())
     for month in sorted(events):
         store.copy_events(month, header, events[month])
     record_sent_outcomes(events=claimed.new, received_at=received_at)
+    return booked
+
+
+def roll_up(*, booked: Booked) -> None:
+    """Add to the rollups; the last statement of a transaction that stores events.
+
+    Batches of one hour touch the same few cells: whoever holds them makes the others wait, so
+    they are held for no longer than this and the commit.
+    """
+    with store.writing() as writes:
+        for month, cells in booked.items():
+            writes.add_cells(month, cells)
 
 
 def _by_month(

@@ -1,0 +1,46 @@
+"""The statements that write usage: keys, events and rollups, thousands of rows at a time.
+
+Every statement names schema and partition. Rows are written in the order of their keys, which is
+the order of locks for all writers (rule 9).
+"""
+
+from apps.usage.store.binding import table
+from apps.usage.store.events import (
+    BatchHeader,
+    InverseRow,
+    Revision,
+    copy_events,
+    copy_inverse,
+)
+from apps.usage.store.keys import (
+    KeyTaken,
+    KnownKey,
+    insert_keys_if_absent,
+    known_keys,
+    lock_key,
+    looking_up,
+    reserve_keys,
+)
+from apps.usage.store.rollups import drop_empty_cells, has_rollups, replace_cells
+from apps.usage.store.writes import Writes, writing
+
+__all__ = [
+    "BatchHeader",
+    "InverseRow",
+    "KeyTaken",
+    "KnownKey",
+    "Revision",
+    "Writes",
+    "copy_events",
+    "copy_inverse",
+    "drop_empty_cells",
+    "has_rollups",
+    "insert_keys_if_absent",
+    "known_keys",
+    "lock_key",
+    "looking_up",
+    "replace_cells",
+    "reserve_keys",
+    "table",
+    "writing",
+]

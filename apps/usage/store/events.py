@@ -1,0 +1,188 @@
+"""Event rows: by binary COPY, or copied as the inverse of another."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+
+from apps.core.domain.months import Month
+from apps.usage.adapters import packed
+from apps.usage.adapters.packed import NULL
+from apps.usage.domain.drafts import Draft
+from apps.usage.domain.normalize import meters_json
+from apps.usage.domain.placed import Placed
+from apps.usage.sql import partition_name
+from apps.usage.store.binding import table
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """What the events of one batch have in common, and how their end users are hashed."""
+
+    batch: UUID
+    received_at: datetime
+    hash_of: Callable[[str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Which revision of an event a row is, and what fixes its rating if anything does."""
+
+    number: int = 0
+    sign: int = 1
+    booked: bytes | None = None
+
+
+FIRST: Final = Revision()
+
+_EVENT_COLUMNS: Final = (
+    "key, tag_set, context_tokens, event_id, occurred_at, source, original_period, sent_sku, "
+    "meters, reasoning_tokens, trace_id, end_user, status, reported_amount, reported_currency, "
+    "hold, received_at, batch, revision, sign, booked"
+)
+_FIELDS: Final = len(_EVENT_COLUMNS.split(","))
+_CHUNK: Final = 512
+_ROW_START: Final = struct.Struct("!hiqiqiq")
+_JSONB_START: Final = struct.Struct("!ib")
+
+
+def copy_events(
+    month: Month,
+    header: BatchHeader,
+    events: Sequence[tuple[int, Placed]],
+    revision: Revision = FIRST,
+) -> None:
+    """Append one revision of events to the partition of an accounting month by binary COPY.
+
+    Rows are sent in pieces, so that the database works while the next ones are made.
+    """
+    name = table(partition_name("usage_event", month))
+    tail = _row_end(header, revision)
+    places: dict[tuple[str, date, int], bytes] = {}
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(f"COPY {name} ({_EVENT_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.write(packed.COPY_HEADER)
+        for start in range(0, len(events), _CHUNK):
+            part = events[start : start + _CHUNK]
+            copy.write(_event_rows(part, header.hash_of, tail, places))
+        copy.write(packed.COPY_TRAILER)
+
+
+def _row_end(header: BatchHeader, revision: Revision) -> bytes:
+    return b"".join(
+        (
+            packed.moment(header.received_at),
+            packed.uuid(header.batch),
+            packed.short(revision.number),
+            packed.short(revision.sign),
+            NULL if revision.booked is None else packed.jsonb(revision.booked),
+        )
+    )
+
+
+def _event_rows(
+    events: Sequence[tuple[int, Placed]],
+    hash_of: Callable[[str], bytes],
+    tail: bytes,
+    places: dict[tuple[str, date, int], bytes],
+) -> bytes:
+    """Return rows in the form of a binary COPY; a hot loop."""
+    start, jsonb = _ROW_START.pack, _JSONB_START.pack
+    rows: list[bytes] = []
+    for key, item in events:
+        place = (item.source, item.span.day, item.sent_sku)
+        middle = places.get(place)
+        if middle is None:
+            middle = places[place] = _place_part(item)
+        meters = meters_json(item.quantities)
+        rows += (
+            start(_FIELDS, 8, key, 8, item.tag_set, 8, item.context_tokens),
+            item.id_part,
+            item.time_part,
+            middle,
+            jsonb(len(meters) + 1, 1),
+            meters,
+            _rare_parts(item.draft, hash_of),
+            tail,
+        )
+    return b"".join(rows)
+
+
+def _place_part(item: Placed) -> bytes:
+    month = packed.day(item.span.month.first_day)
+    return packed.text(item.source) + month + packed.long(item.sent_sku)
+
+
+_OK: Final = packed.text("ok")
+_NOTHING: Final = (NULL + NULL + NULL + _OK + NULL + NULL + NULL, NULL + _OK + NULL + NULL + NULL)
+
+
+def _rare_parts(draft: Draft, hash_of: Callable[[str], bytes]) -> bytes:
+    """Return reasoning, trace, end user, status, reported cost and hold."""
+    usage, cost, hold, trace = draft.usage, draft.reported_cost, draft.hold, draft.trace_id
+    reasoning = usage.reasoning_tokens if usage is not None else 0
+    if not (reasoning or draft.end_user or cost or hold) and draft.status == "ok":
+        return NULL + packed.text(trace) + _NOTHING[1] if trace else _NOTHING[0]
+    return b"".join(
+        (
+            packed.long(reasoning) if reasoning else NULL,
+            packed.text(trace) if trace else NULL,
+            packed.blob(hash_of(draft.end_user)) if draft.end_user else NULL,
+            packed.text(draft.status or "ok"),
+            packed.numeric(cost.amount) if cost else NULL,
+            packed.text(cost.currency) if cost else NULL,
+            packed.uuid(hold) if hold else NULL,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class InverseRow:
+    """The inverse of an event row, yet to be written: a revision of the correction `batch`."""
+
+    of: tuple[Month, int, int, int]
+    """Period, key, revision and sign of the row."""
+
+    revision: int
+    batch: UUID
+    received_at: datetime
+    booked: str | None
+
+
+def copy_inverse(month: Month, inverse: InverseRow) -> None:
+    """Append the inverse of one event row to a month, copied where it lies."""
+    period, key, number, sign = inverse.of
+    same = (
+        "key, source, event_id, original_period, occurred_at, tag_set, sent_sku, feed, "
+        "context_tokens, meters, reasoning_tokens, trace_id, end_user, status, reported_amount, "
+        "reported_currency, hold"
+    )
+    statement = (
+        f"INSERT INTO {table(partition_name('usage_event', month))} "  # noqa: S608
+        f"({same}, revision, sign, batch, received_at, booked) "
+        f"SELECT {same}, %s, -sign, %s, %s, %s::jsonb "
+        f"FROM {table(partition_name('usage_event', period))} "
+        "WHERE key = %s AND revision = %s AND sign = %s"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement,
+            [
+                inverse.revision,
+                inverse.batch,
+                inverse.received_at,
+                inverse.booked,
+                key,
+                number,
+                sign,
+            ],
+        )

@@ -1,0 +1,81 @@
+"""Rollup cells: added, replaced, dropped when they come to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import connection
+
+from apps.core.domain.months import Month
+from apps.usage.adapters import packed
+from apps.usage.adapters.packed import Days, Longs, Texts
+from apps.usage.domain.cells import Cell
+from apps.usage.sql import partition_name
+from apps.usage.store.binding import binding_cursor, packed_once, table
+
+
+def add_cells_statement(month: Month) -> str:
+    """Return the upsert of cells into the rollups of a month, from nine arrays."""
+    name = table(partition_name("usage_rollup", month))
+    return (
+        f"INSERT INTO {name} AS kept "  # noqa: S608 - quoted identifiers only
+        "(day, utc_day, tag_set, sku, price, meter, feed, quantity, cost, currency) "
+        "SELECT day, utc_day, tag_set, sku, price, meter, 'request', quantity::numeric, "
+        "cost::numeric, currency FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b, %b) AS cell("
+        "day, utc_day, tag_set, sku, price, meter, quantity, cost, currency) "
+        "ON CONFLICT (period, day, utc_day, tag_set, sku, meter, price, feed) DO UPDATE "
+        "SET quantity = kept.quantity + excluded.quantity, cost = kept.cost + excluded.cost"
+    )
+
+
+def drop_empty_cells(month: Month, cells: Sequence[Cell]) -> None:
+    """Delete those of the given cells that came back to zero, so that a void leaves no trace."""
+    _delete_cells(month, cells, "AND r.quantity = 0")
+
+
+def replace_cells(month: Month, gone: Sequence[Cell], written: Sequence[Cell]) -> None:
+    """Delete cells and write others in their place, both in the order of locks."""
+    _delete_cells(month, gone, "")
+    if written:
+        with binding_cursor() as binding:
+            binding.execute(add_cells_statement(month), cell_columns(written))
+
+
+def has_rollups(month: Month) -> bool:
+    """Tell whether any usage is booked in a month."""
+    name = table(partition_name("usage_rollup", month))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {name})")  # noqa: S608
+        return bool(cursor.fetchone()[0])
+
+
+def _delete_cells(month: Month, cells: Sequence[Cell], also: str) -> None:
+    name = table(partition_name("usage_rollup", month))
+    statement = (
+        f"DELETE FROM {name} r USING unnest(%b, %b, %b, %b, %b, %b) "  # noqa: S608
+        "AS cell(day, utc_day, tag_set, sku, price, meter) "
+        "WHERE r.day = cell.day AND r.utc_day = cell.utc_day "
+        "AND r.tag_set = cell.tag_set AND r.sku = cell.sku AND r.price = cell.price "
+        f"AND r.meter = cell.meter {also}"
+    )
+    if cells:
+        with binding_cursor() as binding:
+            binding.execute(statement, cell_columns(cells)[:6])
+
+
+def cell_columns(cells: Sequence[Cell]) -> list[packed.Packed]:
+    """Return cells column by column; what repeats is packed once."""
+    tag_sets, days, utc_days, skus, meters, prices, quantities, costs, currencies = zip(
+        *cells, strict=True
+    )
+    return [
+        Days.of(packed_once(days, packed.day)),
+        Days.of(packed_once(utc_days, packed.day)),
+        Longs.of(packed_once(tag_sets, packed.long)),
+        Longs.of(packed_once(skus, packed.long)),
+        Longs.of(packed_once(prices, packed.long)),
+        Texts.of(packed_once(meters, packed.text)),
+        Texts.pack(map(str, quantities)),
+        Texts.pack([None if cost is None else str(cost) for cost in costs]),
+        Texts.of(packed_once(currencies, packed.text)),
+    ]

@@ -1,0 +1,48 @@
+"""Statements that are sent one after another while their results are not waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db import IntegrityError
+
+from apps.core.domain.months import Month
+from apps.usage.domain.cells import Cell
+from apps.usage.domain.placed import Placed
+from apps.usage.store.binding import binding_cursor
+from apps.usage.store.keys import KeyTaken, insert_keys_statement, key_columns
+from apps.usage.store.rollups import add_cells_statement, cell_columns
+
+
+class Writes:
+    """Statements sent to the database one after another while their results are not waited for."""
+
+    def __init__(self, binding: psycopg.Cursor[Any]) -> None:
+        self._binding = binding
+
+    def insert_keys(self, keys: Sequence[int], items: Sequence[Placed]) -> None:
+        """Insert keys that nobody has; `items` are distinct and in the order of names."""
+        self._binding.execute(insert_keys_statement(), key_columns(keys, items))
+
+    def add_cells(self, month: Month, cells: Sequence[Cell]) -> None:
+        """Add cells, distinct and in the order of locks, to the rollups of a month."""
+        if cells:
+            self._binding.execute(add_cells_statement(month), cell_columns(cells))
+
+
+@contextmanager
+def writing() -> Iterator[Writes]:
+    """Write while the block runs, which must not use the database otherwise.
+
+    :raises KeyTaken: when somebody stored one of the keys meanwhile; the transaction is then lost.
+    """
+    try:
+        with binding_cursor() as binding, binding.connection.pipeline():
+            yield Writes(binding)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
+            raise
+        raise KeyTaken("An id of the batch was stored by another request meanwhile.") from error
