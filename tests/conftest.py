@@ -14,6 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from finops_platform.embedded.credentials import APP_ROLE, OWNER_ROLE, secret
@@ -21,6 +23,12 @@ from tests import live
 from tests.cluster import Cluster
 
 CLUSTER = Cluster.of_this_run()
+
+# A machine that others use as well is slow at times; that is no property of what is tested.
+hypothesis_settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("shared")
 
 
 def pytest_configure(config: pytest.Config) -> None:
