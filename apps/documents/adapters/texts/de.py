@@ -36,7 +36,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "correction": "Korrekturen",
     "adjustment": "Umbuchungen",
     "rounding": "Rundung",
-    "other_sections": "Aufschlag, Korrekturen",
+    "other_sections": "Aufschlag, Korrektur, Rundung",
     "per_1000_requests": "Je 1.000 Anfragen",
     "requests_counted": "{count} Anfragen",
     "tokens_counted": "{count} Token",

@@ -36,7 +36,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "correction": "Corrections",
     "adjustment": "Adjustments",
     "rounding": "Rounding",
-    "other_sections": "Markup and corrections",
+    "other_sections": "Markup, corrections, rounding",
     "per_1000_requests": "Per 1,000 requests",
     "requests_counted": "{count} requests",
     "tokens_counted": "{count} tokens",

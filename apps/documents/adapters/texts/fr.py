@@ -36,7 +36,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "correction": "Corrections",
     "adjustment": "Ajustements",
     "rounding": "Arrondi",
-    "other_sections": "Majoration et corrections",
+    "other_sections": "Majoration, corrections, arrondi",
     "per_1000_requests": "Pour 1 000 requêtes",
     "requests_counted": "{count} requêtes",
     "tokens_counted": "{count} tokens",
