@@ -6,22 +6,40 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from celery import shared_task
+from celery import shared_task, signature
+from django.db import transaction
 from django.utils import timezone
 from django_tenants.utils import schema_context
 
 from apps.closing import selectors, services
 from apps.core.db import current_schema
 from apps.core.domain.errors import Refusal, Unavailable
+from apps.core.domain.months import Month
 from apps.tenants import selectors as tenants
 
 SILENCE: Final = timedelta(seconds=90)
 """A running close without a sign of life for this long is taken up again."""
 
+REFRESH_REOPENED: Final = "apps.ingest.tasks.refresh_reopened"
+"""Rates an opened month with the prices in force; another app's task, known by name."""
+
 
 def enqueue(run: UUID) -> None:
     """Ask for a close of the present schema to be advanced, once the transaction commits."""
     advance.delay_on_commit(schema=current_schema(), run=str(run))
+
+
+def enqueue_refresh(month: Month) -> None:
+    """Ask, once the transaction commits, for a month that takes entries again to be rated anew.
+
+    A broker that does not answer is logged, and the month keeps its prices until asked again.
+    """
+    order = {"schema": current_schema(), "month": str(month)}
+
+    def send() -> None:  # a function, as Django logs it by its qualified name
+        signature(REFRESH_REOPENED, kwargs=order, immutable=True).apply_async()
+
+    transaction.on_commit(send, robust=True)
 
 
 @shared_task(queue="close", acks_late=True)

@@ -16,6 +16,7 @@ from apps.closing import selectors, services, tasks
 from apps.closing.models import CloseRun
 from apps.closing.selectors import RunState
 from apps.core.domain.access import Actor, Scope
+from apps.core.domain.months import Month
 from apps.documents import services as document_services
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import State
@@ -128,8 +129,10 @@ def test_reopening_through_the_api(people: People, django_capture_on_commit_call
     assert (asked.status_code, asked.json()["state"]) == (202, "pending")
     assert anna.post(f"{url}/approve", {}, content_type=json).status_code == 403
     assert bob.get(PAGE).status_code == 200
-    done = bob.post(f"{url}/approve", {}, content_type=json)
+    with django_capture_on_commit_callbacks() as after:
+        done = bob.post(f"{url}/approve", {}, content_type=json)
     assert (done.status_code, done.json()["state"]) == (200, "done")
+    assert len([one for one in after if "enqueue_refresh" in one.__qualname__]) == 1
     assert periods.period(MONTH).state is State.OPEN
     gone = anna.delete(url)
     assert (gone.status_code, gone.json()["code"]) == (404, "reopen_not_found")
@@ -162,6 +165,27 @@ def test_the_pages_lead_through_a_close(
     done = bob.get(PAGE).content.decode()
     assert "3 of 3 PDFs rendered" in done
     assert "approved the close" in done
+
+
+def test_a_cancelled_close_lets_the_month_follow_prices_adopted_meanwhile(
+    people: People, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other app's task is known by name only; this runs it for real, in place."""
+    from apps.ingest import services as ingest
+
+    refreshed: list[Month] = []
+    real = ingest.refresh_reopened
+
+    def noted(*, month: Month, **rest: Any) -> Any:
+        refreshed.append(month)
+        return real(month=month, **rest)
+
+    monkeypatch.setattr(ingest, "refresh_reopened", noted)
+    run_in_place(services.start_close(month=MONTH, actor=people["anna"], now=NOW).id)
+    with django_capture_on_commit_callbacks(execute=True):
+        page(people, "anna").post(f"{PAGE}cancel/", {"reason": "A bill is missing."})
+    assert periods.period(MONTH).state is State.OPEN
+    assert refreshed == [MONTH]
 
 
 def test_progress_is_polled_until_it_is_over(people: People) -> None:

@@ -19,7 +19,7 @@ from apps.closing.api.serializers import (
     ReasonInput,
     ReopenOutput,
 )
-from apps.closing.tasks import enqueue
+from apps.closing.tasks import enqueue, enqueue_refresh
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Missing
@@ -130,6 +130,7 @@ class CancelClose(APIView):
             reason=asked.validated_data["reason"],
             now=timezone.now(),
         )
+        enqueue_refresh(cancelled.month)
         return Response(CloseRunOutput(cancelled).data)
 
 
@@ -175,6 +176,7 @@ class ApproveReopen(APIView):
         wish = services.reopen(
             month=Month.parse(month), actor=actor_of(request), now=timezone.now()
         )
+        enqueue_refresh(wish.month)
         return Response(ReopenOutput(wish).data)
 
 

@@ -15,7 +15,7 @@ from django.views.generic import TemplateView, View
 from apps.allocation import selectors as allocation
 from apps.closing import selectors, services
 from apps.closing.selectors import CloseRunFacts, RunState
-from apps.closing.tasks import enqueue
+from apps.closing.tasks import enqueue, enqueue_refresh
 from apps.closing.web import parts
 from apps.core import presentation
 from apps.core.domain.access import Scope
@@ -293,6 +293,7 @@ class Cancel(_Deed):
         services.cancel(
             run=self.live(month).id, actor=self.actor, reason=self.reason(), now=timezone.now()
         )
+        enqueue_refresh(month)
 
 
 class RequestReopen(_Deed):
@@ -315,6 +316,7 @@ class AgreeToReopen(_Deed):
 
     def do(self, month: Month) -> None:
         services.reopen(month=month, actor=self.actor, now=timezone.now())
+        enqueue_refresh(month)
 
 
 class WithdrawReopen(_Deed):
