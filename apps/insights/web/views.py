@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
@@ -60,13 +61,17 @@ class Home(PageMixin, TemplateView):
             **kwargs,
         )
 
-    @property
+    @cached_property
+    def _known(self) -> list[Month]:
+        return [period.month for period in periods.calendar().periods]
+
+    @cached_property
     def _today(self) -> Month:
         """Return the present month, or the last one that the calendar has."""
         local = timezone.now().astimezone(tenants.current().timezone)
-        return min(Month.of(local.date()), periods.calendar().periods[-1].month)
+        return min(Month.of(local.date()), self._known[-1])
 
-    @property
+    @cached_property
     def _month(self) -> Month:
         asked = self.request.GET.get("month", "")
         return Month.parse(asked) if asked else self._today
@@ -74,9 +79,8 @@ class Home(PageMixin, TemplateView):
     @property
     def _months(self) -> list[Month]:
         last = max(self._today, self._month)
-        known = {period.month for period in periods.calendar().periods}
         shown = [last - back for back in reversed(range(_SHOWN_MONTHS))]
-        return [month for month in shown if month in known]
+        return [month for month in shown if month in self._known]
 
 
 def period_badge(request: HttpRequest) -> PeriodBadge | None:
