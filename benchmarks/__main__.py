@@ -5,6 +5,7 @@ They need servers that run; `make bench` starts its own and removes them.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -21,9 +22,11 @@ def main(names: list[str]) -> int:
         print(f"error: there is no benchmark {unknown[0]!r}; choose from {', '.join(ALL)}")
         return 2
     failed = 0
+    quiet = {**os.environ, "LOG_LEVEL": "WARNING"}  # figures, not a line an audit record
     for name in names or ALL:
         print(f"\n== {name}", flush=True)
-        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False)
+        command = [sys.executable, "-m", f"benchmarks.{name}"]
+        done = subprocess.run(command, check=False, env=quiet)
         failed += done.returncode != 0
     return failed
 
