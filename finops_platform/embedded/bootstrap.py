@@ -121,13 +121,21 @@ def install(names: list[str]) -> None:
         return
     say(f"Installing {' and '.join(names)} (once; a minute or two) ...")
     command: list[str | Path] = [PYTHON, "-m", "pip", "install", "--quiet", "--no-input"]
-    command += ["--disable-pip-version-check", "--require-hashes"]
+    # The files name every package there is to install, so pip has nothing to resolve. Left to
+    # resolve, it takes `coverage[toml]` for a package of its own and, a newer release being out,
+    # finds that one unpinned.
+    command += ["--disable-pip-version-check", "--require-hashes", "--no-deps"]
     for name in names:
         command += ["-r", REPOSITORY / name]
     if call(command, pip_environment()) != 0:
         raise Refused(
             "pip could not install the requirements; its own message is above. When the network "
             "failed, run the same command again."
+        )
+    if call([PYTHON, "-m", "pip", "check", "--quiet"], pip_environment()) != 0:
+        raise Refused(
+            "the requirements do not fit together; pip's own message is above. Compile them anew "
+            "with make lock."
         )
     stamp.write_text(wanted)
 
