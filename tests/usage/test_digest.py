@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.usage.domain.decode import Form, decode_events
-from apps.usage.domain.digest import canonical_v1, digest_v1
-from apps.usage.domain.drafts import Draft
+from apps.usage.domain.digest import canonical_v1, digest_of_payload, digest_v1
+from apps.usage.domain.drafts import Draft, SealedDraft
 
 FULL: dict[str, Any] = {
     "id": "evt-0001",
@@ -122,3 +122,26 @@ def test_order_never_matters(tags: dict[str, str], data: st.DataObject) -> None:
     keys = data.draw(st.permutations(list(tags)))
     other = {name: body[name] for name in names} | {"tags": {key: tags[key] for key in keys}}
     assert digest(other) == digest(body)
+
+
+def test_a_translated_item_is_known_by_what_was_sent() -> None:
+    (draft,) = decode_events(body=json.dumps(FULL).encode(), form=Form.JSON)
+    assert isinstance(draft, Draft)
+    sent = {"transaction_id": "tx-1", "code": "tokens", "properties": {"a": 1, "b": None}}
+    sealed = digest_of_payload(door="lago", payload=sent)
+    fields = {name: getattr(draft, name) for name in Draft.__struct_fields__}
+    assert digest_v1(SealedDraft(**fields, sealed=sealed)) == sealed
+    assert digest_v1(SealedDraft(**{**fields, "model": "other"}, sealed=sealed)) == sealed
+
+
+def test_doors_never_agree_and_key_order_does_not_matter() -> None:
+    sent = {"a": 1, "b": "2"}
+    assert digest_of_payload(door="lago", payload=sent) == digest_of_payload(
+        door="lago", payload={"b": "2", "a": 1}
+    )
+    assert digest_of_payload(door="lago", payload=sent) != digest_of_payload(
+        door="cloudevents", payload=sent
+    )
+    assert digest_of_payload(door="lago", payload=sent) != digest_of_payload(
+        door="lago", payload={"a": 1, "b": "3"}
+    )

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from apps.usage.domain.drafts import Draft, write_exact
+from apps.usage.domain.drafts import Draft, SealedDraft, write_exact
 
 VERSION: Final = 1
 SIZE: Final = 16
@@ -27,7 +27,20 @@ def canonical_v1(draft: Draft) -> bytes:
 
 
 def digest_v1(draft: Draft) -> bytes:
-    """Return BLAKE2b-128 of the canonical JSON."""
+    """Return BLAKE2b-128 of the canonical JSON; of what was sent where a door translated it."""
+    if type(draft) is SealedDraft:
+        return draft.sealed
     seal = _empty.copy()
     seal.update(_canonical.encode(draft))
+    return seal.digest()
+
+
+def digest_of_payload(*, door: str, payload: object) -> bytes:
+    """Return BLAKE2b-128 of a payload of another form, by its door's name and canonical JSON.
+
+    Map keys sorted; two doors never agree about a payload.
+    """
+    seal = _empty.copy()
+    seal.update(door.encode() + b"\0")
+    seal.update(_canonical.encode(payload))
     return seal.digest()

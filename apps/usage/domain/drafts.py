@@ -129,6 +129,17 @@ class Draft(Wire, kw_only=True):
     usage: UsageCounts | None = None
 
 
+class SealedDraft(Draft, kw_only=True):
+    """A draft that a door made of a payload of another form; `sealed` is that payload's digest.
+
+    What such a payload means may be told otherwise later (a mapping changes, a provider's usage
+    object is read better); that it is the same payload does not change. So the digest is taken
+    over what was sent.
+    """
+
+    sealed: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why an item cannot be taken: the field, a stable code, a message with the remedy."""
