@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.core.admin import ReadOnlyAdmin, admin, tenant_site
-from apps.rating.models import ContractPrice, CurrentVersion, Price, PriceBookVersion
+from apps.rating.models import ContractPrice, CurrentVersion, ModelMapping, Price, PriceBookVersion
 
 _TERMS = [
     "provider",
@@ -27,6 +27,25 @@ class ContractPriceAdmin(ReadOnlyAdmin):
     list_display = [*_TERMS, "known_from", "known_to", "created_by"]
     list_filter = ["provider", "meter"]
     search_fields = ["provider", "model", "note"]
+
+
+@admin.register(ModelMapping, site=tenant_site)
+class ModelMappingAdmin(ReadOnlyAdmin):
+    """What sent models mean, in both times."""
+
+    list_display = [
+        "sent_provider",
+        "sent_model",
+        "provider",
+        "model",
+        "valid_from",
+        "valid_to",
+        "known_from",
+        "known_to",
+        "created_by",
+    ]
+    list_filter = ["provider"]
+    search_fields = ["sent_provider", "sent_model", "provider", "model", "note"]
 
 
 @admin.register(Price, site=tenant_site)

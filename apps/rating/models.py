@@ -122,6 +122,63 @@ class ContractPrice(PriceTerms):
         return f"{self.provider} {self.model} {self.meter} {self.amount} {self.currency}"
 
 
+class ModelMapping(models.Model):
+    """What a sent provider and model means in the catalogue, as the tenant says.
+
+    Bitemporal like a contract price, and held by the same trigger: it applies over [valid_from,
+    valid_to), we believed so over [known_from, known_to), and only `known_to` ever changes, once.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    sent_provider = models.CharField(
+        max_length=200, blank=True, help_text="as usage names it, in lower case; empty: a service"
+    )
+    sent_model = models.CharField(max_length=200, help_text="as usage names it, in lower case")
+    provider = models.CharField(max_length=64, blank=True, help_text="canonical provider code")
+    model = models.CharField(max_length=200, help_text="canonical model code")
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True, help_text="empty: until further notice")
+    known_from = models.DateTimeField()
+    known_to = models.DateTimeField(null=True, help_text="empty: still believed")
+    note = models.CharField(max_length=500, blank=True, help_text="why it means that")
+    created_by = models.CharField(max_length=254)
+    replaces = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="replaced_by", db_index=False
+    )
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(sent_model__gt="", model__gt=""), name="rating_modelmapping_named"
+            ),
+            models.CheckConstraint(
+                condition=~Q(sent_provider=F("provider"), sent_model=F("model")),
+                name="rating_modelmapping_says_something",
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from")),
+                name="rating_modelmapping_validity",
+            ),
+            models.CheckConstraint(
+                condition=Q(known_to__isnull=True) | Q(known_to__gte=F("known_from")),
+                name="rating_modelmapping_known",
+            ),
+            ExclusionConstraint(
+                name="rating_modelmapping_no_overlap",
+                expressions=[
+                    ("sent_provider", RangeOperators.EQUAL),
+                    ("sent_model", RangeOperators.EQUAL),
+                    (Moments("valid_from", "valid_to"), RangeOperators.OVERLAPS),
+                    (Moments("known_from", "known_to"), RangeOperators.OVERLAPS),
+                ],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sent_provider} {self.sent_model} is {self.provider} {self.model}".strip()
+
+
 class Price(PriceTerms):
     """A price as it was used: copied from the catalogue or a contract when first charged by.
 
