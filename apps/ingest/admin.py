@@ -38,3 +38,12 @@ class CorrectionAdmin(ReadOnlyAdmin):
     list_display = ("source", "event_id", "kind", "reason", "made_by", "made_at")
     search_fields = ("source", "event_id")
     ordering = ("-id",)
+
+
+@admin.register(models.EventMapping, site=tenant_site)
+class EventMappingAdmin(ReadOnlyAdmin):
+    """What events of other vocabularies mean."""
+
+    list_display = ("door", "name", "created_by", "created_at", "retired_at")
+    search_fields = ("name",)
+    ordering = ("door", "name", "-id")

@@ -76,6 +76,45 @@ class Correction(models.Model):
         return f"{self.kind} of {self.source}/{self.event_id}"
 
 
+class EventMapping(models.Model):
+    """What events of one type or code of another vocabulary mean here.
+
+    At most one is in force for a type at a time. A row is never changed but when it is retired,
+    once; a new meaning is a new row, and holds for what arrives from then on.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    door = models.CharField(max_length=16, help_text="cloudevents or lago")
+    name = models.CharField(max_length=200, help_text="type of a CloudEvent, code of a Lago event")
+    fields = models.JSONField(help_text="field of the event: where its value comes from")
+    created_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField()
+    retired_by = models.CharField(max_length=254, blank=True)
+    retired_at = models.DateTimeField(null=True, help_text="empty: in force")
+
+    class Meta:
+        ordering = ["door", "name", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["door", "name"],
+                condition=Q(retired_at__isnull=True),
+                name="ingest_eventmapping_one_in_force",
+            ),
+            models.CheckConstraint(
+                condition=Q(door__in=["cloudevents", "lago"]), name="ingest_eventmapping_door"
+            ),
+            models.CheckConstraint(condition=Q(name__gt=""), name="ingest_eventmapping_name"),
+            models.CheckConstraint(
+                condition=Q(retired_at__isnull=True, retired_by="")
+                | Q(retired_at__gte=models.F("created_at")),
+                name="ingest_eventmapping_retired",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.door} {self.name}"
+
+
 class Import(models.Model):
     """A file of events: where it lies, how far its rows have come, and what was wrong."""
 
