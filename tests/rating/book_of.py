@@ -9,6 +9,7 @@ from decimal import Decimal
 from apps.catalog.domain.aliases import ModelIndex, ModelRule, ProviderRule
 from apps.catalog.domain.conditions import Conditions
 from apps.rating.domain.book import PriceBook
+from apps.rating.domain.mapping import Meaning
 from apps.rating.domain.prices import BEGINNING, FOREVER, PriceRow
 
 MILLION = 1_000_000
@@ -54,6 +55,7 @@ class PlainSource:
     def __init__(self, rows: Sequence[PriceRow], providers: Sequence[ProviderRule] = ()) -> None:
         self.rows = rows
         self.reads = 0
+        self.said: Sequence[Meaning] = ()
         named = {r.provider: ProviderRule(r.provider, {"contains": r.provider}) for r in rows}
         self._providers = tuple(providers) or tuple(named.values())
 
@@ -71,6 +73,9 @@ class PlainSource:
 
     def contract_rows(self) -> Sequence[PriceRow]:
         return [r for r in self.rows if r.kind == "contract"]
+
+    def meanings(self) -> Sequence[Meaning]:
+        return self.said
 
 
 def book_of(*rows: PriceRow, providers: Sequence[ProviderRule] = ()) -> PriceBook:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 from apps.catalog.domain.aliases import ModelIndex, ProviderRule, provider_named
 from apps.catalog.domain.conditions import canonical_tier
 from apps.catalog.domain.meters import REQUESTS
+from apps.rating.domain.mapping import Meaning, Meanings, Name, plain_name
 from apps.rating.domain.prices import BEGINNING, FOREVER, PriceRow, Quote, SkuKey
 from apps.rating.domain.selection import (
     Breakpoints,
@@ -49,6 +50,9 @@ class PriceSource(Protocol):
     def contract_rows(self) -> Sequence[PriceRow]:
         """Return all contract prices."""
 
+    def meanings(self) -> Sequence[Meaning]:
+        """Return what sent models mean, as the tenant says."""
+
 
 class _Tiers(NamedTuple):
     """Over one stretch: the context thresholds and the SKU of each tier, the first below all."""
@@ -78,6 +82,7 @@ class PriceBook:
     def __init__(self, *, version: int, source: PriceSource) -> None:
         self.version = version
         self._source = source
+        self._meanings = Meanings(source.meanings())
         self._skus: dict[_Sent, list[_Tiers]] = {}
         self._quotes: dict[tuple[SkuKey, str], list[_Priced]] = {}
         self._rows: dict[tuple[str, str], tuple[PriceRow, ...]] = {}
@@ -147,26 +152,40 @@ class PriceBook:
         windows are unrolled between `start` and `end` only.
         """
         sent = (provider, model, service_tier or "", batch, region or "")
-        rows = self._rows_of(self._plain_sku(sent))
-        return breakpoints_of(rows, Stretch(start, end))
+        meanings = list(self._meanings.of(self._names_of(sent)))
+        skus = {self._plain_sku(sent), *(self._plain_sku(sent, each) for each in meanings)}
+        rows = [row for sku in skus for row in self._rows_of(sku)]
+        found = breakpoints_of(rows, Stretch(start, end))
+        edges = {edge for each in meanings for edge in (each.valid_from, each.valid_to)}
+        instants = edges.union(found.instants) - {BEGINNING, FOREVER}
+        return found._replace(instants=tuple(sorted(instants)))
 
     def tiers_of(self, *, sku: SkuKey, at: datetime) -> tuple[int, ...]:
         """Return the context thresholds of a SKU at a moment, in tokens."""
         return thresholds(self._rows_of(sku), sku, at)
 
     def _find_tiers(self, sent: _Sent, at: datetime) -> _Tiers:
-        sku = self._plain_sku(sent)
+        meaning, meant = self._meanings.at(self._names_of(sent), at)
+        sku = self._plain_sku(sent, meaning)
         rows = self._rows_of(sku)
         bounds = thresholds(rows, sku, at)
         skus = (sku, *(sku._replace(context_tier=str(bound)) for bound in bounds))
-        tiers = _Tiers(*stretch_around(_unwindowed(rows), at), bounds, skus)
+        priced = stretch_around(_unwindowed(rows), at)
+        start, end = max(priced.start, meant.start), min(priced.end, meant.end)
+        tiers = _Tiers(start, end, bounds, skus)
         _remember(self._skus, sent, tiers)
         return tiers
 
-    def _plain_sku(self, sent: _Sent) -> SkuKey:
+    def _plain_sku(self, sent: _Sent, meaning: Meaning | None = None) -> SkuKey:
         provider, model, service_tier, is_batch, region = sent
         tier, batch = canonical_tier(service_tier, is_batch)
-        return SkuKey(*self._canonical(provider, model), tier, batch, region)
+        name = self._canonical(provider, model) if meaning is None else meaning.meant
+        return SkuKey(*name, tier, batch, region)
+
+    def _names_of(self, sent: _Sent) -> tuple[Name, Name]:
+        """Return the names by which the tenant may have said what is meant: as sent, then ours."""
+        provider, model = self._canonical(*sent[:2])
+        return (provider, plain_name(sent[1])), (provider, plain_name(model))
 
     def _find_quote(self, sku: SkuKey, meter: str, at: datetime) -> Quote | None:
         rows = applicable(self._rows_of(sku), sku, meter)

@@ -18,10 +18,20 @@ from apps.rating.selectors.browse import (
     contract_price,
     price_history,
 )
+from apps.rating.selectors.mappings import (
+    MappingFacts,
+    MappingUnknown,
+    mapping,
+    mappings,
+    proposed_book,
+    sent_name,
+)
 from apps.rating.selectors.peers import canonical_draft, list_peers
 from apps.rating.selectors.used import UsedPrice, prices
 
 __all__ = [
+    "MappingFacts",
+    "MappingUnknown",
     "PriceBook",
     "PriceFacts",
     "PricePage",
@@ -37,9 +47,13 @@ __all__ = [
     "current_version",
     "is_outdated",
     "list_peers",
+    "mapping",
+    "mappings",
     "price_book",
     "price_history",
     "prices",
+    "proposed_book",
     "quote_changes",
+    "sent_name",
     "versions",
 ]

@@ -20,8 +20,9 @@ from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.errors import Missing
 from apps.rating.domain import diff
 from apps.rating.domain.book import PriceBook, PriceRow, SkuKey
+from apps.rating.domain.mapping import Meaning
 from apps.rating.domain.prices import BEGINNING, FOREVER
-from apps.rating.models import ContractPrice, CurrentVersion, PriceBookVersion
+from apps.rating.models import ContractPrice, CurrentVersion, ModelMapping, PriceBookVersion
 
 _MOST_BOOKS: Final = 16
 """Books kept in a process: the versions in use of the tenants it serves most."""
@@ -45,7 +46,7 @@ class VersionUnknown(Missing):
 
 
 def price_book(*, version: int | None = None) -> PriceBook:
-    """Return the price book in force, or an older version of it; at most two queries.
+    """Return the price book in force, or an older version of it; at most three queries.
 
     Books are kept in the process by schema and version. One that is read inside a transaction
     is not kept, as it may show rows that never commit.
@@ -74,9 +75,13 @@ def versions(*, limit: int) -> list[VersionFacts]:
 
 
 def latest_knowledge() -> tuple[datetime | None, datetime | None]:
-    """Return when the catalogue and when the contract prices last learned something."""
-    known = ContractPrice.objects.aggregate(opened=Max("known_from"), closed=Max("known_to"))
-    contract = max((at for at in known.values() if at is not None), default=None)
+    """Return when the catalogue, and when the tenant's prices and mappings, last changed."""
+    known = [
+        rows.aggregate(opened=Max("known_from"), closed=Max("known_to"))
+        for rows in (ContractPrice.objects, ModelMapping.objects)
+    ]
+    moments = (at for each in known for at in each.values() if at is not None)
+    contract = max(moments, default=None)
     return catalog.last_known_at(), contract
 
 
@@ -117,6 +122,7 @@ class StoredPrices:
     def __init__(self, facts: VersionFacts) -> None:
         self._known_at = facts.catalog_known_at
         self._contracts = _contract_rows(facts.contract_known_at)
+        self._meanings = stored_meanings(facts.contract_known_at)
         self._providers: tuple[ProviderRule, ...] | None = None
         self._models: dict[str, ModelIndex] = {}
 
@@ -142,6 +148,10 @@ class StoredPrices:
     def contract_rows(self) -> Sequence[PriceRow]:
         """Return all contract prices; no query."""
         return self._contracts
+
+    def meanings(self) -> Sequence[Meaning]:
+        """Return what sent models mean; no query."""
+        return self._meanings
 
 
 def list_row(price: catalog.ListPriceFacts) -> PriceRow:
@@ -188,6 +198,27 @@ def _contract_rows(known_at: datetime) -> tuple[PriceRow, ...]:
         Q(known_to__isnull=True) | Q(known_to__gt=known_at), known_from__lte=known_at
     )
     return tuple(contract_row(row) for row in rows.order_by("id"))
+
+
+def stored_meanings(known_at: datetime) -> tuple[Meaning, ...]:
+    """Return what sent models mean, as it was known at a moment; one query."""
+    rows = ModelMapping.objects.filter(
+        Q(known_to__isnull=True) | Q(known_to__gt=known_at), known_from__lte=known_at
+    )
+    return tuple(meaning(row) for row in rows.order_by("id"))
+
+
+def meaning(row: ModelMapping) -> Meaning:
+    """Return a mapping as the book looks it up."""
+    return Meaning(
+        sent_provider=row.sent_provider,
+        sent_model=row.sent_model,
+        provider=row.provider,
+        model=row.model,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to or FOREVER,
+        id=str(row.public_id),
+    )
 
 
 def _version(version: int) -> VersionFacts:

@@ -9,11 +9,23 @@ from apps.rating.services.contracts import (
     record_contract_price,
     withdraw_contract_price,
 )
+from apps.rating.services.mappings import (
+    MappingDraft,
+    MappingNotValid,
+    MappingOverlaps,
+    end_mapping,
+    record_mapping,
+    settled,
+    withdraw_mapping,
+)
 from apps.rating.services.used import price_ids
 from apps.rating.services.versions import PriceBookMoved, adopt_version, check_version, hold_version
 
 __all__ = [
     "ContractDraft",
+    "MappingDraft",
+    "MappingNotValid",
+    "MappingOverlaps",
     "PriceBookMoved",
     "PriceNotValid",
     "PriceOverlaps",
@@ -21,8 +33,12 @@ __all__ = [
     "adopt_version",
     "check_version",
     "end_contract_price",
+    "end_mapping",
     "hold_version",
     "price_ids",
     "record_contract_price",
+    "record_mapping",
+    "settled",
     "withdraw_contract_price",
+    "withdraw_mapping",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import connection, transaction
@@ -15,6 +15,8 @@ from apps.rating.models import CurrentVersion, PriceBookVersion
 from apps.rating.selectors.book import latest_knowledge
 
 _IN_FORCE: Final = "SELECT version_id FROM {schema}.rating_currentversion WHERE id = 1 {lock}"
+
+_TICK: Final = timedelta(microseconds=1)
 
 
 class PriceBookMoved(Conflict):
@@ -92,6 +94,15 @@ def held_version() -> PriceBookVersion:
     price that commits late could slip into a version that was already adopted.
     """
     return PriceBookVersion.objects.get(pk=_locked("FOR UPDATE"))
+
+
+def next_knowledge(now: datetime) -> datetime:
+    """Lock the version in force and return a moment after everything that is known already."""
+    version = held_version()
+    _, learned = latest_knowledge()
+    return max(
+        now, (learned or version.contract_known_at) + _TICK, version.contract_known_at + _TICK
+    )
 
 
 def _locked(lock: str) -> int:
