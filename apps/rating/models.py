@@ -34,7 +34,7 @@ class PriceTerms(models.Model):
         default=0, help_text="holds for requests with a context of more tokens than this"
     )
     window = models.CharField(
-        max_length=32, blank=True, help_text="daily UTC window, 01:00-04:00; empty: always"
+        max_length=200, blank=True, help_text="hours of days, mon-fri 16:30-00:30; empty: always"
     )
     amount = models.DecimalField(
         max_digits=30, decimal_places=18, help_text="in `currency`, for `unit_size` units"

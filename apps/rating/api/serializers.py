@@ -11,7 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.catalog.domain.conditions import Conditions
+from apps.catalog.domain.conditions import Conditions, tidy
 from apps.catalog.domain.meters import plural, unit_in_words
 from apps.catalog.selectors import PriceFilter
 from apps.core import presentation
@@ -83,7 +83,12 @@ class PriceInput(Known):
     batch = serializers.BooleanField(default=False)
     region = serializers.CharField(max_length=64, allow_blank=True, default="")
     context_gt = serializers.IntegerField(default=0, help_text="context over so many tokens")
-    window = serializers.CharField(max_length=32, allow_blank=True, default="")
+    window = serializers.CharField(
+        max_length=200,
+        allow_blank=True,
+        default="",
+        help_text="hours of days: mon-fri 16:30-00:30 Asia/Shanghai; without a zone in UTC",
+    )
     note = serializers.CharField(max_length=500, allow_blank=True, default="")
     replaces = serializers.UUIDField(required=False, allow_null=True, default=None)
     confirm_unit_slip = serializers.BooleanField(
@@ -96,7 +101,7 @@ class PriceInput(Known):
         conditions = Conditions(
             **{name: values.pop(name) for name in Conditions._fields if name in values}
         )
-        return ContractDraft(conditions=conditions, **values)
+        return ContractDraft(conditions=tidy(conditions), **values)
 
 
 class PriceEndInput(Known):

@@ -11,7 +11,8 @@ from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
-from apps.catalog.domain.conditions import Conditions, parse_window
+from apps.catalog.domain.conditions import Conditions, WindowInvalid, parse_window
+from apps.catalog.domain.windows import MOST_CHARACTERS
 from apps.core.domain.errors import FieldError
 from apps.rating.domain.prices import PriceRow
 from apps.rating.domain.rate import is_power_of_ten
@@ -140,13 +141,12 @@ def _conditions(draft: ContractDraft) -> Iterator[FieldError]:
         yield FieldError("context_gt", "range", "Write a number of tokens from 0 on.")
     if wanted.window:
         try:
-            parse_window(wanted.window)
-        except ValueError:
-            yield FieldError(
-                "window",
-                "invalid",
-                "Write a daily UTC window as 01:00-04:00, or 12345@01:00-04:00.",
-            )
+            window = parse_window(wanted.window).text
+        except WindowInvalid as wrong:
+            yield FieldError("window", "invalid", str(wrong))
+        else:
+            if len(window) > MOST_CHARACTERS:
+                yield FieldError("window", "length", "Write a window of at most 200 characters.")
 
 
 def _note(draft: ContractDraft) -> Iterator[FieldError]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django import forms
 
-from apps.catalog.domain.conditions import Conditions
+from apps.catalog.domain.conditions import Conditions, tidy
 from apps.catalog.domain.meters import METERS
 from apps.core.domain.errors import Refusal
 from apps.rating.services import ContractDraft
@@ -71,10 +71,11 @@ class ContractPriceForm(forms.Form):
         help_text="Tokens; the price then holds for all tokens of longer requests.",
     )
     window = forms.CharField(
-        label="Daily window",
-        max_length=32,
+        label="Hours of days",
+        max_length=200,
         required=False,
-        help_text="UTC, such as 01:00-04:00. Empty: always.",
+        help_text="Such as mon-fri 16:30-00:30 Asia/Shanghai; without a zone in UTC. "
+        "Empty: always.",
     )
     batch = forms.BooleanField(label="Batch requests", required=False)
     note = forms.CharField(
@@ -100,12 +101,14 @@ class ContractPriceForm(forms.Form):
             currency=entered["currency"].upper(),
             valid_from=entered["valid_from"],
             valid_to=entered["valid_to"],
-            conditions=Conditions(
-                service_tier=entered["service_tier"],
-                batch=entered["batch"],
-                region=entered["region"],
-                context_gt=entered["context_gt"] or 0,
-                window=entered["window"],
+            conditions=tidy(
+                Conditions(
+                    service_tier=entered["service_tier"],
+                    batch=entered["batch"],
+                    region=entered["region"],
+                    context_gt=entered["context_gt"] or 0,
+                    window=entered["window"],
+                )
             ),
             note=entered["note"],
             replaces=entered["replaces"],
