@@ -22,6 +22,14 @@ class AccountTruthAdmin(ReadOnlyAdmin):
     list_select_related = ("provider_account",)
 
 
+@admin.register(models.ModelFeed, site=tenant_site)
+class ModelFeedAdmin(ReadOnlyAdmin):
+    """Which feed of a model counts, from which month on."""
+
+    list_display = ("provider_account", "model", "from_month", "feed", "reason", "recorded_by")
+    list_select_related = ("provider_account",)
+
+
 @admin.register(models.Bill, site=tenant_site)
 class BillAdmin(ReadOnlyAdmin):
     """Bills, all versions."""

@@ -87,6 +87,42 @@ class AccountTruth(models.Model):
         return f"{self.provider_account_id} {self.truth} from {Month.of(self.from_month)}"
 
 
+class ModelFeed(models.Model):
+    """Which feed of one model of an account counts from a month on; goes over the account's.
+
+    Append-only: each row holds until the next one of the same account and model, so that there is
+    nothing to overlap, and of two for one month the last entered wins. An empty feed is the
+    account's again. It can start in an open month only (guard).
+    """
+
+    provider_account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT)
+    model = models.CharField(max_length=200, help_text="canonical model code")
+    from_month = models.DateField(help_text="first day of the first month it holds for")
+    feed = models.CharField(
+        max_length=8, blank=True, help_text="request or bucket; empty: as the account"
+    )
+    reason = models.CharField(max_length=500)
+    recorded_at = models.DateTimeField()
+    recorded_by = models.CharField(max_length=254)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(feed__in=["", *(f.value for f in Feed)]),
+                name="costs_modelfeed_feed_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(from_month__day=1), name="costs_modelfeed_from_a_first_day"
+            ),
+            models.CheckConstraint(
+                condition=Q(model__gt="", reason__gt=""), name="costs_modelfeed_told"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider_account_id} {self.model} {self.feed or 'as the account'}"
+
+
 class Bill(models.Model):
     """One delivered version of a provider's bill for one billing month; append-only.
 

@@ -47,3 +47,33 @@ class EventMappingAdmin(ReadOnlyAdmin):
     list_display = ("door", "name", "created_by", "created_at", "retired_at")
     search_fields = ("name",)
     ordering = ("door", "name", "-id")
+
+
+@admin.register(models.Backfill, site=tenant_site)
+class BackfillAdmin(ReadOnlyAdmin):
+    """Scopes of usage that were replaced."""
+
+    list_display = ("source", "starts_at", "ends_at", "state", "reason", "opened_by", "opened_at")
+    list_filter = ("state",)
+    search_fields = ("source", "reason")
+    ordering = ("-id",)
+
+
+@admin.register(models.BackfillEvent, site=tenant_site)
+class BackfillEventAdmin(ReadOnlyAdmin):
+    """What was posted into backfills."""
+
+    list_display = ("backfill", "event_id", "posted_by", "posted_at")
+    list_select_related = ("backfill",)
+    exclude = ("payload",)
+    ordering = ("-id",)
+
+
+@admin.register(models.BackfillChange, site=tenant_site)
+class BackfillChangeAdmin(ReadOnlyAdmin):
+    """What closing backfills did to events."""
+
+    list_display = ("backfill", "event_id", "kind", "from_revision", "to_revision")
+    list_select_related = ("backfill",)
+    list_filter = ("kind",)
+    ordering = ("-id",)

@@ -5,10 +5,19 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, Q
 
 from apps.ingest.domain.receipt import Receipt
+
+
+class Moments(Func):
+    """The half-open range between two moments."""
+
+    function = "TSTZRANGE"
+    output_field = DateTimeRangeField()
 
 
 class IngestBatch(models.Model):
@@ -198,3 +207,137 @@ class Import(models.Model):
         self.message = failure
         self.finished_at = at
         self.save()
+
+
+class Backfill(models.Model):
+    """Usage of one scope that is to be replaced: by what is posted into it, once it is closed.
+
+    The scope is a source, the moments [starts_at, ends_at) and, if any are named, tags. Until it
+    is closed nothing of it counts. A trigger lets it go from open to closed or abandoned, and from
+    closed to reverted, and nothing else.
+    """
+
+    class State(models.TextChoices):
+        """How far a backfill has come."""
+
+        OPEN = "open"
+        CLOSED = "closed"
+        REVERTED = "reverted"
+        ABANDONED = "abandoned"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    source = models.TextField(help_text="at most 200 bytes")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(help_text="exclusive")
+    tags = models.JSONField(default=dict, help_text="what events must carry; empty: any")
+    reason = models.TextField()
+    state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
+    opened_by = models.CharField(max_length=254)
+    opened_at = models.DateTimeField(help_text="events received before are replaced")
+    settled_by = models.CharField(max_length=254, blank=True, help_text="who closed or abandoned")
+    settled_at = models.DateTimeField(null=True)
+    batch = models.UUIDField(null=True, help_text="of the rows that closing appended")
+    kept = models.BigIntegerField(default=0, help_text="events that were posted as they stood")
+    added = models.BigIntegerField(default=0, help_text="events that were new, or void before")
+    amended = models.BigIntegerField(default=0, help_text="events that say something else now")
+    voided = models.BigIntegerField(default=0, help_text="events that were not posted again")
+    reverted_by = models.CharField(max_length=254, blank=True)
+    reverted_at = models.DateTimeField(null=True)
+    revert_reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "closed", "reverted", "abandoned"]),
+                name="ingest_backfill_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=models.F("starts_at")), name="ingest_backfill_span"
+            ),
+            models.CheckConstraint(
+                condition=Q(source__gt="", reason__gt=""), name="ingest_backfill_told"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="open", settled_at__isnull=True, settled_by="")
+                | Q(~Q(state="open"), settled_at__isnull=False, settled_by__gt=""),
+                name="ingest_backfill_settled",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="reverted", reverted_at__isnull=False, reverted_by__gt="")
+                & Q(revert_reason__gt="")
+                | Q(~Q(state="reverted"), reverted_at__isnull=True, reverted_by=""),
+                name="ingest_backfill_reverted",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["closed", "reverted"], batch__isnull=False)
+                | Q(state__in=["open", "abandoned"], batch__isnull=True),
+                name="ingest_backfill_batch_when_closed",
+            ),
+            ExclusionConstraint(
+                name="ingest_backfill_one_open_at_a_time",
+                expressions=[
+                    ("source", RangeOperators.EQUAL),
+                    (Moments("starts_at", "ends_at"), RangeOperators.OVERLAPS),
+                ],
+                condition=Q(state="open"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
+
+
+class BackfillEvent(models.Model):
+    """An event that was posted into a backfill; it counts once that is closed. Append-only."""
+
+    backfill = models.ForeignKey(Backfill, on_delete=models.PROTECT, db_index=False)
+    event_id = models.TextField(help_text="at most 200 bytes")
+    digest = models.BinaryField(max_length=16, help_text="of the item as it was sent")
+    payload = models.BinaryField(help_text="the item as it was decoded, as JSON")
+    posted_by = models.CharField(max_length=254)
+    posted_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["backfill", "event_id"], name="ingest_backfillevent_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.event_id
+
+
+class BackfillChange(models.Model):
+    """What closing a backfill did to one event, so that it can be undone exactly; append-only."""
+
+    class Kind(models.TextChoices):
+        """What was done to the event."""
+
+        ADD = "add"
+        AMEND = "amend"
+        REVIVE = "revive"
+        VOID = "void"
+
+    backfill = models.ForeignKey(Backfill, on_delete=models.PROTECT, db_index=False)
+    key = models.BigIntegerField(help_text="number that the event's rows carry")
+    event_id = models.TextField()
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    from_revision = models.SmallIntegerField(null=True, help_text="revision that was taken back")
+    to_revision = models.SmallIntegerField(null=True, help_text="revision that came")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="void", from_revision__isnull=False, to_revision__isnull=True)
+                | Q(kind__in=["add", "revive"], from_revision__isnull=True)
+                & Q(to_revision__isnull=False)
+                | Q(kind="amend", from_revision__isnull=False, to_revision__isnull=False),
+                name="ingest_backfillchange_kind",
+            ),
+            models.UniqueConstraint(fields=["backfill", "key"], name="ingest_backfillchange_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.event_id}"
