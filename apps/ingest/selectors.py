@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from apps.core.domain.access import Actor
 from apps.core.domain.errors import Missing
-from apps.ingest.models import Import, IngestBatch
+from apps.ingest.domain import event_mapping as event_mapping_domain
+from apps.ingest.domain.foreign import Door
+from apps.ingest.models import EventMapping, Import, IngestBatch
 
 
 class BatchMissing(Missing):
@@ -65,6 +67,60 @@ def batches(*, before: int | None, limit: int, actor: Actor) -> Sequence[tuple[i
     if before is not None:
         rows = rows.filter(pk__lt=before)
     return [(row.pk, _facts(row)) for row in rows.order_by("-id")[:limit]]
+
+
+@dataclass(frozen=True, slots=True)
+class EventMappingFacts:
+    """What events of one type mean here, and since when."""
+
+    id: UUID
+    door: str
+    name: str
+    fields: dict[str, str]
+    created_by: str
+    created_at: datetime
+    retired_by: str
+    retired_at: datetime | None
+
+
+def event_mappings(*, retired: bool = False) -> list[EventMappingFacts]:
+    """Return the mappings in force, or those retired (the newest first), by door and name."""
+    rows = EventMapping.objects.filter(retired_at__isnull=not retired)
+    return [_mapping_facts(row) for row in rows.order_by("door", "name", "-id")[:_MOST_MAPPINGS]]
+
+
+def event_mapping(*, mapping: UUID) -> EventMappingFacts | None:
+    """Return a mapping, in force or retired; None when there is none."""
+    row = EventMapping.objects.filter(public_id=mapping).first()
+    return None if row is None else _mapping_facts(row)
+
+
+def mappings_in_force(
+    *, wanted: Mapping[Door, set[str]]
+) -> dict[tuple[Door, str], event_mapping_domain.EventMapping]:
+    """Return the mappings of the wanted types, by door and name; one query."""
+    found = EventMapping.objects.filter(
+        retired_at=None, door__in=list(wanted), name__in=set().union(*wanted.values())
+    )
+    return {
+        (Door(row.door), row.name): event_mapping_domain.EventMapping(row.fields) for row in found
+    }
+
+
+def _mapping_facts(row: EventMapping) -> EventMappingFacts:
+    return EventMappingFacts(
+        id=row.public_id,
+        door=row.door,
+        name=row.name,
+        fields=row.fields,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        retired_by=row.retired_by,
+        retired_at=row.retired_at,
+    )
+
+
+_MOST_MAPPINGS: Final = 1_000
 
 
 class ImportMissing(Missing):

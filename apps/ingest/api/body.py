@@ -44,13 +44,22 @@ def form_of(request: HttpRequest) -> Form:
 
     :raises ContentRefused: when it names another, or a charset that is not UTF-8.
     """
-    kind, _, parameters = (request.META.get("CONTENT_TYPE") or "").partition(";")
-    form = _FORMS.get(kind.strip().lower())
+    kind = media_type_of(request)
+    form = _FORMS.get(kind)
     if form is None:
         raise ContentRefused(
-            f"The content type {kind.strip()!r} is not taken; send application/json, or "
+            f"The content type {kind!r} is not taken; send application/json, or "
             "application/x-ndjson for one event a line."
         )
+    return form
+
+
+def media_type_of(request: HttpRequest) -> str:
+    """Return the media type in lower case, without its parameters.
+
+    :raises ContentRefused: when they name a charset that is not UTF-8.
+    """
+    kind, _, parameters = (request.META.get("CONTENT_TYPE") or "").partition(";")
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip(' "').lower() not in _UTF8:
@@ -58,7 +67,7 @@ def form_of(request: HttpRequest) -> Form:
                 f"The charset {value.strip()!r} is not taken; encode the body as UTF-8.",
                 code="charset",
             )
-    return form
+    return kind.strip().lower()
 
 
 def body_of(request: HttpRequest) -> bytes:

@@ -9,9 +9,12 @@ from django.urls import path
 
 from apps.ingest.api import views
 from apps.ingest.api.events import events
+from apps.ingest.api.foreign import ForeignBatch, ForeignEvents
 from apps.ingest.api.imports import Imports, OneImport
 
 urlpatterns = [
+    path("events", ForeignEvents.as_view()),
+    path("events/batch", ForeignBatch.as_view()),
     path("usage/events", events),
     path("usage/events/void", views.VoidNamedEvent.as_view()),
     path("usage/events/amend", views.AmendNamedEvent.as_view()),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 from apps.core.domain.errors import FieldError, Invalid
@@ -87,7 +86,7 @@ def fields_of(event: ForeignEvent, mapping: EventMapping | None) -> dict[str, An
     named = {"id": event.id, "source": event.source}
     if event.trace_id:
         row.setdefault("trace_id", event.trace_id)
-    return {**event_of({name: _settled(value) for name, value in row.items()}), **named}
+    return {**event_of({name: _settled(name, value) for name, value in row.items()}), **named}
 
 
 def _errors(fields: Mapping[str, str]) -> Iterable[FieldError]:
@@ -142,7 +141,7 @@ def _is_expression(expression: str) -> bool:
     if len(expression) > MOST_LENGTH:
         return False
     parts = [part.strip() for part in expression.split("|")]
-    return all(part[:1] == "=" and len(part) > 1 or _PATH.fullmatch(part) for part in parts)
+    return all((part[:1] == "=" and len(part) > 1) or _PATH.fullmatch(part) for part in parts)
 
 
 def _value(expression: str, event: ForeignEvent) -> Any:
@@ -170,6 +169,14 @@ def _at(path: str, event: ForeignEvent) -> Any:
     return envelope.get(path)
 
 
-def _settled(value: Any) -> Any:
-    """Return a value as the wire form takes it: decimals and tags are text, numbers are whole."""
-    return str(value) if isinstance(value, Decimal) else value
+def _settled(column: str, value: Any) -> Any:
+    """Return a value as the wire form takes it: only counts and flags are other than text."""
+    if column.startswith(_NUMBERS) and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if column in _FLAGS:
+        return value
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_NUMBERS: Final = ("usage.", "meters.")
+_FLAGS: Final = ("batch", "input_excludes_cache", "usage.input_excludes_cache", "outcome.success")

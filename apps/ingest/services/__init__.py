@@ -9,7 +9,9 @@ from apps.ingest.services.correct import (
     revert_correction,
     void_event,
 )
+from apps.ingest.services.foreign import accept_foreign, drafts_of
 from apps.ingest.services.imports import Upload, import_events, run_import, start_import
+from apps.ingest.services.mappings import record_mapping, retire_mapping
 from apps.ingest.services.outcomes import accept_outcomes
 from apps.ingest.services.reprice import correct_prices, refresh_reopened
 
@@ -20,12 +22,16 @@ __all__ = [
     "Receipt",
     "Upload",
     "accept_events",
+    "accept_foreign",
     "accept_outcomes",
     "adopt_prices",
     "amend_event",
     "correct_prices",
+    "drafts_of",
     "import_events",
+    "record_mapping",
     "refresh_reopened",
+    "retire_mapping",
     "revert_correction",
     "run_import",
     "start_import",
