@@ -191,6 +191,26 @@ class Event(models.Model):
         return f"{self.source}/{self.event_id} #{self.revision} {self.sign:+d}"
 
 
+class RawUsage(models.Model):
+    """The usage object that an event came with, as its provider wrote it; append-only.
+
+    Only events that came with one have a row, so that the table of all events stays narrow.
+    """
+
+    pk = models.CompositePrimaryKey("key", "revision")
+    key = models.BigIntegerField(help_text="EventKey.key")
+    revision = models.SmallIntegerField(help_text="revision of the event that came with it")
+    raw = models.JSONField(help_text="the provider's own usage object")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(revision__gte=0), name="usage_rawusage_revision"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} #{self.revision}"
+
+
 class Rollup(models.Model):
     """Quantity and cost of one cell (rule 3), kept in the transaction of its events."""
 

@@ -106,8 +106,13 @@ def _subject_problem(draft: Draft) -> Problem | None:
     if not draft.model:
         return Problem("model", "missing", "Name the model as the provider reports it.")
     if draft.usage is None and not draft.meters:
-        return Problem("usage", "missing", "Send the token counts in usage, or meters.")
+        return Problem("usage", "missing", _WANTED)
     return None
+
+
+_WANTED: Final = (
+    "Send the token counts in usage, the provider's own usage object in raw_usage, or meters."
+)
 
 
 def _service_problem(draft: Draft) -> Problem | None:

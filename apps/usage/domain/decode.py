@@ -17,11 +17,13 @@ from apps.usage.domain.drafts import (
     Draft,
     Problem,
     Rejected,
+    SealedDraft,
     UsageCounts,
     Wire,
     read_exact,
 )
 from apps.usage.domain.explain import explain
+from apps.usage.domain.raw import exactly, with_raw_usage
 
 DEEPEST: Final = 16
 """Levels of nesting that are looked into in an item; a valid event needs five."""
@@ -47,9 +49,9 @@ class _Envelope(Wire):
     events: list[Draft]
 
 
-_item: Final = msgspec.json.Decoder(Draft, dec_hook=read_exact)
-_array: Final = msgspec.json.Decoder(list[Draft], dec_hook=read_exact)
-_envelope: Final = msgspec.json.Decoder(_Envelope, dec_hook=read_exact)
+_item: Final = msgspec.json.Decoder(Draft, dec_hook=read_exact, float_hook=exactly)
+_array: Final = msgspec.json.Decoder(list[Draft], dec_hook=read_exact, float_hook=exactly)
+_envelope: Final = msgspec.json.Decoder(_Envelope, dec_hook=read_exact, float_hook=exactly)
 _loose: Final = msgspec.json.Decoder()
 _parts: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -104,7 +106,7 @@ def settled(
     nulls: bool = True,
     look_for_nul: bool = True,
 ) -> Draft | Rejected:
-    """Return the draft with source, nulls and zone settled, or the limit it breaks.
+    """Return the draft with source, nulls, zone and raw usage settled, or the limit it breaks.
 
     `nulls` and `look_for_nul` are False where the body is known to hold none of either.
     """
@@ -121,6 +123,11 @@ def settled(
     if usage is not None and type(usage.cache_write_tokens) is dict:
         writes = {key: count for key, count in usage.cache_write_tokens.items() if count}
         usage.cache_write_tokens = writes or 0
+    if draft.raw_usage is not None and type(draft) is Draft:
+        read = with_raw_usage(draft)
+        if isinstance(read, Problem):
+            return Rejected(index, draft.id, read)
+        draft = read
     problem = problem_of(draft, look_for_nul=look_for_nul)
     return draft if problem is None else Rejected(index, draft.id, problem)
 
@@ -278,4 +285,4 @@ def _depth_exceeds(body: bytes, limit: int) -> bool:
     return brackets.count(b"[") + brackets.count(b"{") > limit
 
 
-_DEFAULTS: Final = {kind: _defaults(kind) for kind in (Draft, UsageCounts)}
+_DEFAULTS: Final = {kind: _defaults(kind) for kind in (Draft, SealedDraft, UsageCounts)}

@@ -70,20 +70,25 @@ class Wire(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaul
 class UsageCounts(Wire, kw_only=True):
     """Token counts as the provider reports them; they overlap, `normalize` makes them disjoint.
 
-    `input_tokens` holds cached, cache-written and audio input too, unless
+    `input_tokens` holds cached, cache-written, audio, image and video input too, unless
     `input_excludes_cache` says that the two cache classes stand beside it. `reasoning_tokens`
-    and `output_audio_tokens` are inside `output_tokens`. Cache writes are a count, or counts by
-    lifetime: `{"5m": 0, "1h": 12}`.
+    and what is audio, image or video of the output are inside `output_tokens`. Cache writes are a
+    count, or counts by lifetime: `{"5m": 0, "1h": 12}`.
     """
 
     cache_write_tokens: Count | dict[str, Count] | None = 0
     cached_input_audio_tokens: Count | None = 0
+    cached_input_image_tokens: Count | None = 0
     cached_input_tokens: Count | None = 0
     input_audio_tokens: Count | None = 0
     input_excludes_cache: bool | None = False
+    input_image_tokens: Count | None = 0
     input_tokens: Count | None = 0
+    input_video_tokens: Count | None = 0
     output_audio_tokens: Count | None = 0
+    output_image_tokens: Count | None = 0
     output_tokens: Count | None = 0
+    output_video_tokens: Count | None = 0
     reasoning_tokens: Count | None = 0
 
 
@@ -103,7 +108,10 @@ class ReportedCost(Wire, kw_only=True):
 
 
 class Draft(Wire, kw_only=True):
-    """One event as sent. `decode` fills `source` from the header and settles nulls and zones."""
+    """One event as sent. `decode` fills `source` from the header and settles nulls and zones.
+
+    `raw_usage` is the provider's own usage object, which `raw.py` reads into `usage` and `meters`.
+    """
 
     account: Name | None = None
     batch: bool | None = False
@@ -117,6 +125,7 @@ class Draft(Wire, kw_only=True):
     operation: Name | None = None
     outcome: OutcomeSent | None = None
     provider: Name | None = None
+    raw_usage: dict[str, Any] | None = None
     region: Name | None = None
     reported_cost: ReportedCost | None = None
     service: Name | None = None

@@ -75,8 +75,18 @@ def _token_meters(usage: UsageCounts, *, beside: bool) -> Metered:
             "part of them.",
         )
     quantities: Quantities = {}
-    if usage.input_audio_tokens or usage.output_audio_tokens or usage.cached_input_audio_tokens:
-        fresh, cached, output = _take_audio(usage, fresh, cached, output, quantities)
+    if (
+        usage.input_audio_tokens
+        or usage.output_audio_tokens
+        or usage.cached_input_audio_tokens
+        or usage.input_image_tokens
+        or usage.output_image_tokens
+        or usage.cached_input_image_tokens
+        or usage.input_video_tokens
+        or usage.output_video_tokens
+    ):
+        for modality in ("audio", "image", "video"):
+            fresh, cached, output = _take(modality, usage, (fresh, cached, output), quantities)
     if fresh:
         quantities["input_tokens"] = fresh
     if cached:
@@ -97,36 +107,39 @@ def _put_writes(quantities: Quantities, writes: int | dict[str, int]) -> None:
             quantities[f"cache_write_{lifetime}_tokens"] = count
 
 
-def _take_audio(
-    usage: UsageCounts, fresh: int, cached: int, output: int, quantities: Quantities
+def _take(
+    modality: str, usage: UsageCounts, text: tuple[int, int, int], quantities: Quantities
 ) -> tuple[int, int, int]:
-    heard = usage.input_audio_tokens or 0
-    recalled = usage.cached_input_audio_tokens or 0
-    spoken = usage.output_audio_tokens or 0
-    if recalled > min(cached, heard):
+    """Take a modality out of fresh input, cached input and output; put its own meters."""
+    fresh, cached, output = text
+    seen: int = getattr(usage, f"input_{modality}_tokens") or 0
+    recalled: int = getattr(usage, f"cached_input_{modality}_tokens", 0) or 0
+    made: int = getattr(usage, f"output_{modality}_tokens") or 0
+    if recalled > min(cached, seen):
         raise NotDisjoint(
-            "usage.cached_input_audio_tokens",
-            f"cached_input_audio_tokens {recalled} exceed cached_input_tokens {cached} or "
-            f"input_audio_tokens {heard}; they are part of both.",
+            f"usage.cached_input_{modality}_tokens",
+            f"cached_input_{modality}_tokens {recalled} exceed cached_input_tokens {cached} or "
+            f"input_{modality}_tokens {seen}; they are part of both.",
         )
-    if heard - recalled > fresh:
+    if seen - recalled > fresh:
         raise NotDisjoint(
-            "usage.input_audio_tokens",
-            f"input_audio_tokens {heard} exceed the input; they are part of it.",
+            f"usage.input_{modality}_tokens",
+            f"input_{modality}_tokens {seen} exceed the input; they are part of it.",
         )
-    if spoken > output:
+    if made > output:
         raise NotDisjoint(
-            "usage.output_audio_tokens",
-            f"output_audio_tokens {spoken} exceed output_tokens {output}; they are part of them.",
+            f"usage.output_{modality}_tokens",
+            f"output_{modality}_tokens {made} exceed output_tokens {output}; they are part of "
+            "them.",
         )
     for meter, count in (
-        ("input_audio_tokens", heard - recalled),
-        ("cached_input_audio_tokens", recalled),
-        ("output_audio_tokens", spoken),
+        (f"input_{modality}_tokens", seen - recalled),
+        (f"cached_input_{modality}_tokens", recalled),
+        (f"output_{modality}_tokens", made),
     ):
         if count:
             quantities[meter] = count
-    return fresh - (heard - recalled), cached - recalled, output - spoken
+    return fresh - (seen - recalled), cached - recalled, output - made
 
 
 def _add_free_meters(quantities: Quantities, free: Mapping[str, Decimal]) -> None:

@@ -1,162 +1,250 @@
-"""Reads the usage objects of providers' own responses into our token counts.
+"""Reads the usage objects of providers' own responses into our token counts and meters.
 
 Facts about each shape, checked on real response bodies, are in docs/usage.md: where cached
-tokens lie inside the input and where beside it, and which keys repeat another.
+tokens lie inside the input and where beside it, which keys repeat another, and which total the
+provider states. What contradicts that total is refused: nothing is counted twice.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
-from apps.core.domain.errors import Unprocessable
 from apps.usage.domain.drafts import UsageCounts
+from apps.usage.domain.sent_usage import Sent, ShapeBroken, ShapeUnknown, broken, meter_of
+from apps.usage.domain.shape_openai import openai, perplexity
+from apps.usage.domain.shape_reading import LIFETIME, Reading, check_total, hours, tools
 
-Shape = Callable[[Mapping[str, Any]], UsageCounts]
+__all__ = ["Reading", "ShapeBroken", "ShapeUnknown", "reading", "usage_counts"]
 
-
-class ShapeUnknown(Unprocessable):
-    """No reader knows the usage object of this provider."""
-
-    default_code = "usage_shape_unknown"
-
-
-class ShapeBroken(Unprocessable):
-    """A count in the usage object is no whole number of at least zero."""
-
-    default_code = "usage_shape_broken"
+Shape = Callable[[Sent, str], Reading]
 
 
-def openai(usage: Mapping[str, Any]) -> UsageCounts:
-    """Read Chat Completions (`prompt_tokens`) or Responses (`input_tokens`) usage.
-
-    Cached, cache-written and audio tokens are inside the input; reasoning inside the output.
-    """
-    inside = _part(usage, "prompt_tokens_details") or _part(usage, "input_tokens_details")
-    outside = _part(usage, "completion_tokens_details") or _part(usage, "output_tokens_details")
-    return UsageCounts(
-        input_tokens=_count(usage, "prompt_tokens", "input_tokens"),
-        cached_input_tokens=_count(inside, "cached_tokens"),
-        cache_write_tokens=_count(inside, "cache_write_tokens"),
-        input_audio_tokens=_count(inside, "audio_tokens"),
-        output_tokens=_count(usage, "completion_tokens", "output_tokens"),
-        output_audio_tokens=_count(outside, "audio_tokens"),
-        reasoning_tokens=_count(outside, "reasoning_tokens"),
-    )
-
-
-def anthropic(usage: Mapping[str, Any]) -> UsageCounts:
+def anthropic(sent: Sent, provider: str) -> Reading:
     """Read Messages usage: cache reads and writes stand beside `input_tokens`.
 
     Writes are split by lifetime where the response says so; the total is then not added again.
     """
-    split = _part(usage, "cache_creation")
-    writes: int | dict[str, int] = {
-        lifetime: count for lifetime, key in _LIFETIMES.items() if (count := _count(split, key))
-    } or _count(usage, "cache_creation_input_tokens")
-    return UsageCounts(
-        input_tokens=_count(usage, "input_tokens"),
-        cached_input_tokens=_count(usage, "cache_read_input_tokens"),
-        cache_write_tokens=writes,
-        output_tokens=_count(usage, "output_tokens"),
-        input_excludes_cache=True,
+    split = {
+        found[1]: count
+        for name in sent.names_in("cache_creation")
+        if (found := LIFETIME.fullmatch(name)) and (count := sent.count(f"cache_creation.{name}"))
+    }
+    written = sent.count("cache_creation_input_tokens")
+    if split and written and sum(split.values()) != written:
+        raise broken(
+            "cache_creation_input_tokens",
+            f"cache_creation_input_tokens {written} are not the sum of their lifetimes, "
+            f"{sum(split.values())}; they are the same tokens.",
+            code="not_disjoint",
+        )
+    read = Reading(
+        UsageCounts(
+            input_tokens=sent.count("input_tokens"),
+            cached_input_tokens=sent.count("cache_read_input_tokens"),
+            cache_write_tokens=split or written,
+            output_tokens=sent.count("output_tokens"),
+            reasoning_tokens=sent.count("output_tokens_details.thinking_tokens"),
+            input_excludes_cache=True,
+        )
     )
+    tools(sent, read)
+    _conditions(sent, read)
+    return read
 
 
-def gemini(usage: Mapping[str, Any]) -> UsageCounts:
+def gemini(sent: Sent, provider: str) -> Reading:
     """Read `usageMetadata`: cached content is inside the prompt; thoughts add to candidates.
 
-    Tokens of tool use are input of their own, beside the prompt.
+    Tokens of tool use are input of their own, beside the prompt. Images and video of a prompt are
+    charged as text, but by the Live API and embeddings, which have prices of their own for them.
     """
-    thoughts = _count(usage, "thoughtsTokenCount")
-    return UsageCounts(
-        input_tokens=_count(usage, "promptTokenCount") + _count(usage, "toolUsePromptTokenCount"),
-        cached_input_tokens=_count(usage, "cachedContentTokenCount"),
-        input_audio_tokens=_modality(usage, "promptTokensDetails", "AUDIO"),
-        cached_input_audio_tokens=_modality(usage, "cacheTokensDetails", "AUDIO"),
-        output_tokens=_count(usage, "candidatesTokenCount") + thoughts,
-        output_audio_tokens=_modality(usage, "candidatesTokensDetails", "AUDIO"),
+    thoughts = sent.count("thoughtsTokenCount")
+    prompt, tools = sent.count("promptTokenCount"), sent.count("toolUsePromptTokenCount")
+    made = sent.count("candidatesTokenCount", "responseTokenCount")
+    check_total(sent, "totalTokenCount", [prompt, made, thoughts, tools])
+    inside = ("promptTokensDetails", "toolUsePromptTokensDetails")
+    outside = ("candidatesTokensDetails", "responseTokensDetails")
+    apart = not sent.has("candidatesTokenCount", "thoughtsTokenCount")
+    seen = {
+        kind: sum(sent.modality(name, kind) for name in inside) if kind == "AUDIO" or apart else 0
+        for kind in ("AUDIO", "IMAGE", "VIDEO")
+    }
+    counts = UsageCounts(
+        input_tokens=prompt + tools,
+        cached_input_tokens=sent.count("cachedContentTokenCount"),
+        input_audio_tokens=seen["AUDIO"],
+        cached_input_audio_tokens=sent.modality("cacheTokensDetails", "AUDIO"),
+        input_image_tokens=seen["IMAGE"],
+        input_video_tokens=seen["VIDEO"],
+        output_tokens=made + thoughts,
+        output_audio_tokens=sum(sent.modality(name, "AUDIO") for name in outside),
+        output_image_tokens=sum(sent.modality(name, "IMAGE") for name in outside),
+        output_video_tokens=sum(sent.modality(name, "VIDEO") for name in outside),
         reasoning_tokens=thoughts,
     )
+    if (counts.cached_input_tokens or 0) > prompt:
+        raise broken(
+            "cachedContentTokenCount",
+            f"cachedContentTokenCount {counts.cached_input_tokens} exceeds promptTokenCount "
+            f"{prompt}; it is part of it.",
+            code="cached_exceeds_input",
+        )
+    return Reading(counts)
 
 
-def bedrock(usage: Mapping[str, Any]) -> UsageCounts:
+def bedrock(sent: Sent, provider: str) -> Reading:
     """Read Converse `usage` or the counts of an invocation log; the cache stands beside input.
 
     Converse sends cache counts under two names with the same value: one is read, never both.
     """
-    details = _split_details(usage)
-    writes: int | dict[str, int] = details or _count(
-        usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount"
-    )
-    return UsageCounts(
-        input_tokens=_count(usage, "inputTokens", "inputTokenCount"),
-        cached_input_tokens=_count(usage, "cacheReadInputTokens", "cacheReadInputTokenCount"),
-        cache_write_tokens=writes,
-        output_tokens=_count(usage, "outputTokens", "outputTokenCount"),
-        input_excludes_cache=True,
+    split: dict[str, int] = {}
+    for part in sent.parts("cacheDetails"):
+        count = Sent(part).count("inputTokens")
+        if isinstance(part.get("ttl"), str) and count:
+            split[part["ttl"]] = split.get(part["ttl"], 0) + count
+    given = sent.count("inputTokens", "inputTokenCount", "input.inputTokenCount")
+    made = sent.count("outputTokens", "outputTokenCount", "output.outputTokenCount")
+    cached = sent.count(*_bedrock_names("cacheReadInputToken"))
+    written = sent.count(*_bedrock_names("cacheWriteInputToken"))
+    if split and written and sum(split.values()) != written:
+        raise broken(
+            "cacheDetails",
+            f"The cache writes by lifetime, {sum(split.values())}, are not cacheWriteInputTokens, "
+            f"{written}; they are the same tokens.",
+            code="not_disjoint",
+        )
+    check_total(sent, "totalTokens", [given, made, cached, written or sum(split.values())])
+    return Reading(
+        UsageCounts(
+            input_tokens=given,
+            cached_input_tokens=cached,
+            cache_write_tokens=split or written,
+            output_tokens=made,
+            input_excludes_cache=True,
+        )
     )
 
 
-SHAPES: Final[Mapping[str, Shape]] = {
-    "openai": openai,
-    "azure": openai,
-    "anthropic": anthropic,
-    "google": gemini,
-    "gemini": gemini,
-    "vertex": gemini,
-    "aws": bedrock,
-    "bedrock": bedrock,
-}
+def cohere(sent: Sent, provider: str) -> Reading:
+    """Read what Cohere bills (`billed_units`); `tokens` are what the model saw, and free."""
+    read = Reading(
+        UsageCounts(
+            input_tokens=sent.count("billed_units.input_tokens"),
+            output_tokens=sent.count("billed_units.output_tokens"),
+        )
+    )
+    read.add("search_units", sent.count("billed_units.search_units"))
+    read.add("classifications", sent.count("billed_units.classifications"))
+    read.add("input_images", sent.count("billed_units.images"))
+    read.add("input_image_tokens", sent.count("billed_units.image_tokens"))
+    sent.passes_over("tokens.input_tokens", "tokens.output_tokens", "cached_tokens")
+    return read
+
+
+def pages(sent: Sent, provider: str) -> Reading:
+    """Read the usage of reading documents: pages, not tokens."""
+    read = Reading(UsageCounts())
+    read.add("input_document_pages", sent.count("pages_processed"))
+    return read
+
+
+def duration(sent: Sent, provider: str) -> Reading:
+    """Read usage by the time of what was heard: seconds, kept as hours with 6 decimals."""
+    read = Reading(UsageCounts())
+    read.add("input_audio_hours", hours(sent.amount("seconds") or Decimal(0)))
+    return read
+
+
+def reading(*, provider: str, usage: Mapping[str, Any]) -> Reading:
+    """Return what a provider's own usage object says, whatever its shape.
+
+    The shape decides where it is plain; where two providers share one, the provider does.
+
+    :raises ShapeUnknown: when no reader knows the shape.
+    :raises ShapeBroken: when a count is no count, or contradicts the provider's own total.
+    """
+    usage = _in_camel_case(usage) if "prompt_token_count" in usage else usage
+    sent = Sent(usage)
+    read = _shape_of(sent, provider.strip().lower())(sent, provider.strip().lower())
+    unknown = sent.unknown()
+    for path, count in unknown.items():
+        read.add(meter_of(path), count)
+    read.unknown = tuple(unknown)
+    return read
 
 
 def usage_counts(*, provider: str, usage: Mapping[str, Any]) -> UsageCounts:
-    """Return the counts of a provider's own usage object.
+    """Return the token counts alone of a provider's own usage object.
 
-    :raises ShapeUnknown: when no reader knows the provider.
-    :raises ShapeBroken: when a count is no whole number of at least zero.
+    :raises ShapeUnknown: when no reader knows the shape.
+    :raises ShapeBroken: when a count is no count, or contradicts the provider's own total.
     """
-    reader = SHAPES.get(provider.strip().lower())
-    if reader is None:
-        known = ", ".join(sorted(SHAPES))
-        raise ShapeUnknown(f"No reader for the usage of {provider!r}; known are {known}.")
-    return reader(usage)
+    return reading(provider=provider, usage=usage).counts
 
 
-_LIFETIMES: Final = {"5m": "ephemeral_5m_input_tokens", "1h": "ephemeral_1h_input_tokens"}
-
-
-def _count(usage: Mapping[str, Any], *names: str) -> int:
-    for name in names:
-        value = usage.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ShapeBroken(f"{name} is {value!r}; a count is a whole number of at least 0.")
-        return value
-    return 0
-
-
-def _part(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = usage.get(name)
-    return part if isinstance(part, Mapping) else {}
-
-
-def _modality(usage: Mapping[str, Any], name: str, modality: str) -> int:
-    details = usage.get(name)
-    parts = details if isinstance(details, list) else []
-    return sum(
-        _count(part, "tokenCount")
-        for part in parts
-        if isinstance(part, Mapping) and part.get("modality") == modality
+def _shape_of(sent: Sent, provider: str) -> Shape:
+    for names, shape in _SHAPES:
+        if sent.has(*names):
+            return shape
+    if sent.at("input.inputTokenCount") is not None:
+        return bedrock
+    if sent.has("input_tokens", "output_tokens"):
+        is_anthropic = sent.has(*_ANTHROPIC) or provider in _MESSAGES
+        return anthropic if is_anthropic and not sent.has("total_tokens") else openai
+    if sent.has("seconds"):
+        return duration
+    found = ", ".join(sent.names_in("")[:8]) or "nothing"
+    raise ShapeUnknown(
+        f"No reader knows a usage object of {provider or 'this provider'!r} with {found[:200]}; "
+        "send the counts as usage, or as meters."
     )
 
 
-def _split_details(usage: Mapping[str, Any]) -> dict[str, int]:
-    details = usage.get("cacheDetails")
-    parts = details if isinstance(details, list) else []
-    split: dict[str, int] = {}
-    for part in parts:
-        if isinstance(part, Mapping) and isinstance(part.get("ttl"), str):
-            split[part["ttl"]] = split.get(part["ttl"], 0) + _count(part, "inputTokens")
-    return {lifetime: count for lifetime, count in split.items() if count}
+def _conditions(sent: Sent, read: Reading) -> None:
+    """Note the tier that the response was served in; `batch` is a flag of ours."""
+    tier = sent.at("service_tier")
+    if tier == "batch":
+        read.batch = True
+    elif isinstance(tier, str) and tier != "standard":
+        read.service_tier = tier[:200]
+    if sent.at("speed") == "fast":
+        read.service_tier = "fast"
+
+
+def _in_camel_case(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Gemini's usage as its Python SDK dumps it, by the names of the API."""
+    return {
+        _SNAKE.sub(lambda found: found[1].upper(), name): [
+            {_SNAKE.sub(lambda f: f[1].upper(), key): inner for key, inner in part.items()}
+            for part in value
+            if isinstance(part, Mapping)
+        ]
+        if isinstance(value, list)
+        else value
+        for name, value in usage.items()
+    }
+
+
+def _bedrock_names(stem: str) -> tuple[str, ...]:
+    return (f"{stem}s", f"{stem}Count", f"input.{stem}Count")
+
+
+_ANTHROPIC: Final = (
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation",
+    "server_tool_use",
+)
+_MESSAGES: Final = frozenset({"anthropic", "claude"})
+_SNAKE: Final = re.compile(r"_([a-z])")
+_SHAPES: Final[tuple[tuple[tuple[str, ...], Shape], ...]] = (
+    (("citation_tokens", "num_search_queries"), perplexity),
+    (("prompt_tokens", "completion_tokens"), openai),
+    (("promptTokenCount", "candidatesTokenCount", "responseTokenCount"), gemini),
+    (("inputTokens", "inputTokenCount", "outputTokens"), bedrock),
+    (("billed_units",), cohere),
+    (("pages_processed",), pages),
+)

@@ -102,6 +102,7 @@ def record(
     header = store.BatchHeader(batch, received_at, hashed())
     for month in sorted(events):
         store.copy_events(month, header, events[month])
+        store.insert_raw_usage(events[month])
     record_sent_outcomes(events=claimed.new, received_at=received_at)
     return booked
 

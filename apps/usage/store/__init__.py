@@ -21,6 +21,7 @@ from apps.usage.store.keys import (
     looking_up,
     reserve_keys,
 )
+from apps.usage.store.raw import insert_raw_usage
 from apps.usage.store.rollups import drop_empty_cells, has_rollups, replace_cells
 from apps.usage.store.writes import Writes, writing
 
@@ -36,6 +37,7 @@ __all__ = [
     "drop_empty_cells",
     "has_rollups",
     "insert_keys_if_absent",
+    "insert_raw_usage",
     "known_keys",
     "lock_key",
     "looking_up",
