@@ -75,6 +75,7 @@ _SOURCES: Final = (
 _SETTINGS: Final = (
     Place(label="Organization", path="/settings/organization/", scope=Scope.COSTS_READ),
     Place(label="Tags and attribution", path="/settings/attribution/", scope=Scope.DIRECTORY_WRITE),
+    Place(label="Event mappings", path="/settings/event-mappings/", scope=Scope.USAGE_CORRECT),
     Place(label="Exchange rates", path="/settings/fx/", scope=Scope.COSTS_READ),
     Place(label="People and access", path="/settings/people/", scope=Scope.ADMIN),
     Place(label="API keys", path="/settings/api-keys/"),

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.ingest.api import views
+from apps.ingest.api import mappings, views
 from apps.ingest.api.events import events
 from apps.ingest.api.foreign import ForeignBatch, ForeignEvents
 from apps.ingest.api.imports import Imports, OneImport
 
 urlpatterns = [
+    path("usage/event-mappings", mappings.EventMappings.as_view()),
+    path("usage/event-mappings/preview", mappings.TryEventMapping.as_view()),
+    path("usage/event-mappings/<uuid:mapping>", mappings.OneEventMapping.as_view()),
+    path("usage/event-mappings/<uuid:mapping>/retire", mappings.RetireEventMapping.as_view()),
     path("events", ForeignEvents.as_view()),
     path("events/batch", ForeignBatch.as_view()),
     path("usage/events", events),

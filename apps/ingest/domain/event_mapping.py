@@ -80,6 +80,32 @@ def checked_mapping(fields: Mapping[str, str]) -> EventMapping:
     return EventMapping({name.strip(): text.strip() for name, text in sorted(fields.items())})
 
 
+def fields_from_text(text: str) -> dict[str, str]:
+    """Read a mapping as people write it: `field: where it comes from`, one a line.
+
+    :raises MappingRefused: when a line has no colon, or a field comes twice.
+    """
+    fields: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        name, colon, expression = line.partition(": ") if ": " in line else line.rpartition(":")
+        name = name.strip()
+        if not colon or not name:
+            message = f"Line {number}: write a field, a colon, and where it comes from."
+            raise MappingRefused(message, errors=(FieldError("fields", "line", message),))
+        if name in fields:
+            message = f"Line {number}: {name} is there twice; keep one."
+            raise MappingRefused(message, errors=(FieldError("fields", "twice", message),))
+        fields[name] = expression.strip()
+    return fields
+
+
+def fields_as_text(fields: Mapping[str, str]) -> str:
+    """Return a mapping as people write it, one field a line."""
+    return "\n".join(f"{name}: {expression}" for name, expression in fields.items())
+
+
 def fields_of(event: ForeignEvent, mapping: EventMapping | None) -> dict[str, Any]:
     """Return the fields of the native event, all but its time, by a mapping or the default."""
     row = mapping.row(event) if mapping is not None else understand(event)

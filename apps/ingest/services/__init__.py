@@ -9,7 +9,7 @@ from apps.ingest.services.correct import (
     revert_correction,
     void_event,
 )
-from apps.ingest.services.foreign import accept_foreign, drafts_of
+from apps.ingest.services.foreign import Rehearsal, accept_foreign, drafts_of, rehearse_mapping
 from apps.ingest.services.imports import Upload, import_events, run_import, start_import
 from apps.ingest.services.mappings import record_mapping, retire_mapping
 from apps.ingest.services.outcomes import accept_outcomes
@@ -20,6 +20,7 @@ __all__ = [
     "BatchRefused",
     "CorrectionFacts",
     "Receipt",
+    "Rehearsal",
     "Upload",
     "accept_events",
     "accept_foreign",
@@ -31,6 +32,7 @@ __all__ = [
     "import_events",
     "record_mapping",
     "refresh_reopened",
+    "rehearse_mapping",
     "retire_mapping",
     "revert_correction",
     "run_import",

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
+
+import msgspec
 
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.errors import TooLarge
 from apps.ingest import selectors
-from apps.ingest.domain.event_mapping import EventMapping, fields_of
+from apps.ingest.domain import cloudevents, lago
+from apps.ingest.domain.event_mapping import EventMapping, checked_mapping, fields_of
 from apps.ingest.domain.foreign import Door, ForeignEvent
 from apps.ingest.domain.receipt import Receipt
 from apps.ingest.services.accept import accept_events
 from apps.tenants import selectors as tenants
-from apps.usage.domain.checks import MOST_EVENTS
+from apps.usage.domain.checks import MOST_EVENTS, tags_problem
 from apps.usage.domain.decode import draft_of
 from apps.usage.domain.digest import digest_of_payload
-from apps.usage.domain.drafts import Draft, Rejected, SealedDraft
+from apps.usage.domain.drafts import Draft, Problem, Rejected, SealedDraft, write_exact
+from apps.usage.domain.normalize import NotDisjoint, meters_of
 
 _FIELDS: Final = Draft.__struct_fields__
 
@@ -62,6 +67,44 @@ def drafts_of(
         else _draft(item, mappings.get((item.door, item.name)), index, received_at, currency)
         for index, item in enumerate(items)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What one sample event would be stored as: fields and meters, or the problem."""
+
+    event: Mapping[str, Any]
+    meters: Mapping[str, int | Decimal]
+    problem: Problem | None
+
+
+def rehearse_mapping(
+    *, door: str, sample: str, fields: Mapping[str, str] | None, received_at: datetime
+) -> Rehearsal:
+    """Tell what a sample means by a mapping, or by default when `fields` is None; stores nothing.
+
+    :raises MappingRefused: when the mapping cannot be understood.
+    :raises BodyUnreadable: when the sample is no JSON of that door.
+    """
+    mapping = checked_mapping(fields) if fields is not None else None
+    body = sample.encode()
+    (item,) = (
+        cloudevents.read_structured(body)
+        if Door(door) is Door.CLOUDEVENTS
+        else lago.read_one(body if b'"event"' in body else b'{"event":' + body + b"}")
+    )
+    if isinstance(item, Rejected):
+        return Rehearsal({}, {}, item.problem)
+    draft = _draft(item, mapping, 0, received_at, tenants.current().currency)
+    if isinstance(draft, Rejected):
+        return Rehearsal({}, {}, draft.problem)
+    problem = tags_problem(draft.tags or {})
+    try:
+        meters, _ = meters_of(draft)
+    except NotDisjoint as refused:
+        return Rehearsal({}, {}, refused.problem)
+    shown = msgspec.to_builtins(draft, enc_hook=write_exact)
+    return Rehearsal({k: v for k, v in shown.items() if k != "sealed"}, meters, problem)
 
 
 def _wanted(items: Sequence[ForeignEvent | Rejected]) -> dict[Door, set[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.ingest.web import events, imports, receipts, unpriced, views
+from apps.ingest.web import events, imports, mappings, receipts, unpriced, views
 
 app_name = "usage"
 urlpatterns = [
@@ -18,5 +18,14 @@ urlpatterns = [
     path("usage/imports/", imports.Imports.as_view(), name="imports"),
     path("usage/imports/new/", imports.Upload.as_view(), name="upload"),
     path("usage/imports/<uuid:import_id>/", imports.ImportPage.as_view(), name="import"),
+    path("settings/event-mappings/", mappings.Mappings.as_view(), name="mappings"),
+    path("settings/event-mappings/new/", mappings.NewMapping.as_view(), name="mapping_new"),
+    path("settings/event-mappings/preview/", mappings.Preview.as_view(), name="mapping_preview"),
+    path("settings/event-mappings/<uuid:mapping>/", mappings.MappingPage.as_view(), name="mapping"),
+    path(
+        "settings/event-mappings/<uuid:mapping>/retire/",
+        mappings.RetireMapping.as_view(),
+        name="mapping_retire",
+    ),
     path("usage/unpriced/", unpriced.UnpricedPage.as_view(), name="unpriced"),
 ]
