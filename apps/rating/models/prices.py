@@ -12,6 +12,7 @@ from django.db.models import F, Func, Q
 from apps.catalog.domain.conditions import Conditions
 
 UNIT_SIZES = [10**power for power in range(19)]
+KINDS = ("contract", "discount", "list")
 
 
 class Moments(Func):
@@ -74,6 +75,9 @@ class ContractPrice(PriceTerms):
     created_by = models.CharField(max_length=254)
     replaces = models.ForeignKey(
         "self", null=True, on_delete=models.PROTECT, related_name="replaced_by", db_index=False
+    )
+    cost_model = models.ForeignKey(
+        "CostModel", null=True, on_delete=models.PROTECT, related_name="prices", db_index=False
     )
 
     class Meta:
@@ -187,10 +191,17 @@ class Price(PriceTerms):
     """
 
     key = models.CharField(max_length=32, unique=True, help_text="digest of kind, terms and start")
-    kind = models.CharField(max_length=8, choices=[("contract", "contract"), ("list", "list")])
+    kind = models.CharField(max_length=8, choices=[(kind, kind) for kind in KINDS])
     valid_from = models.DateTimeField(null=True, help_text="empty: since ever")
     valid_to = models.DateTimeField(null=True, help_text="empty: until further notice")
     source = models.CharField(max_length=100, help_text="where the price comes from")
+    list_amount = models.DecimalField(
+        max_digits=30, decimal_places=18, null=True, help_text="the list price of a discounted one"
+    )
+    list_unit_size = models.BigIntegerField(null=True)
+    percent = models.DecimalField(
+        max_digits=9, decimal_places=6, null=True, help_text="off the list price"
+    )
 
     class Meta:
         ordering = ["id"]
@@ -199,8 +210,18 @@ class Price(PriceTerms):
             models.CheckConstraint(
                 condition=Q(unit_size__in=UNIT_SIZES), name="rating_price_unit_size"
             ),
+            models.CheckConstraint(condition=Q(kind__in=KINDS), name="rating_price_kind"),
             models.CheckConstraint(
-                condition=Q(kind__in=["contract", "list"]), name="rating_price_kind"
+                condition=Q(
+                    kind="discount",
+                    list_amount__isnull=False,
+                    list_unit_size__in=UNIT_SIZES,
+                    percent__gt=0,
+                    percent__lte=100,
+                )
+                | ~Q(kind="discount")
+                & Q(list_amount__isnull=True, list_unit_size__isnull=True, percent__isnull=True),
+                name="rating_price_discounted",
             ),
         ]
 
