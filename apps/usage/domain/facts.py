@@ -148,7 +148,11 @@ class RevisionFacts:
 
 @dataclass(frozen=True, slots=True)
 class RatedEvent:
-    """An event with its rating explained and its history."""
+    """An event with its rating explained and its history.
+
+    `raw_usage` is the provider's usage object that it came with, if it did; `unknown` are the
+    paths of token counts in it that no reader of ours knows, each kept as a meter of its own.
+    """
 
     event: EventFacts
     sku: str
@@ -156,6 +160,8 @@ class RatedEvent:
     price_book_version: int
     lines: tuple[RatedMeter, ...]
     history: tuple[RevisionFacts, ...]
+    raw_usage: Mapping[str, Any] | None = None
+    unknown: tuple[str, ...] = ()
 
     @property
     def costs(self) -> dict[str, Decimal]:
@@ -187,4 +193,6 @@ class RatedEvent:
                 ],
             },
             "history": [row.as_dict() for row in self.history],
+            "raw_usage": self.raw_usage,
+            "unknown_usage": list(self.unknown),
         }

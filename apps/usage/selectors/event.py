@@ -23,6 +23,7 @@ from apps.usage.domain.timeline import Rate, Span
 from apps.usage.models import EventKey, Sku
 from apps.usage.selectors.events import facts_of, sees_event
 from apps.usage.selectors.rates import fixed_rates, sent_keys, version_of
+from apps.usage.selectors.raw import raw_usage_of, unknown_in
 from apps.usage.services.rebuild import sheet_for
 from apps.usage.store import table
 
@@ -93,6 +94,7 @@ def _rated(facts: EventFacts, present: tuple[Any, ...], rows: list[tuple[Any, ..
         key, rates = span.key, span.rates
     else:
         key, rates = _booked(booked, span)
+    raw = raw_usage_of(key=facts.key, revision=facts.revision)
     return RatedEvent(
         event=facts,
         sku=key.label,
@@ -100,6 +102,8 @@ def _rated(facts: EventFacts, present: tuple[Any, ...], rows: list[tuple[Any, ..
         price_book_version=sheet.book.version,
         lines=_lines(quantities, key, rates, sheet.book),
         history=tuple(_revision(row) for row in rows),
+        raw_usage=raw,
+        unknown=unknown_in(provider=facts.provider, raw=raw),
     )
 
 

@@ -97,6 +97,8 @@ def append_inverse(*, row: StoredRow, revision: int, month: Month, entry: Entry)
             booked=None if booked is None else orjson.dumps(booked).decode(),
         ),
     )
+    if row.sign < 0:
+        store.copy_raw_usage(row.key, revision=row.revision, to=revision)
     sums: Sums = {}
     add(sums, _span(row, booked), row.tag_set, row.quantities, sign=-row.sign)
     _apply(month, cells_of(sums))

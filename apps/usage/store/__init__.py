@@ -21,7 +21,7 @@ from apps.usage.store.keys import (
     looking_up,
     reserve_keys,
 )
-from apps.usage.store.raw import insert_raw_usage
+from apps.usage.store.raw import copy_raw_usage, insert_raw_usage
 from apps.usage.store.rollups import drop_empty_cells, has_rollups, replace_cells
 from apps.usage.store.writes import Writes, writing
 
@@ -34,6 +34,7 @@ __all__ = [
     "Writes",
     "copy_events",
     "copy_inverse",
+    "copy_raw_usage",
     "drop_empty_cells",
     "has_rollups",
     "insert_keys_if_absent",

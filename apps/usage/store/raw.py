@@ -22,3 +22,14 @@ def insert_raw_usage(events: Sequence[tuple[int, Placed]], *, revision: int = 0)
             "SELECT t.key, %s, t.raw::jsonb FROM unnest(%s::bigint[], %s::text[]) AS t (key, raw)",
             [revision, [key for key, _ in kept], [raw_json(raw).decode() for _, raw in kept]],
         )
+
+
+def copy_raw_usage(key: int, *, revision: int, to: int) -> None:
+    """Keep the usage object of a revision for another one that says the same again."""
+    raw = table("usage_rawusage")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {raw} (key, revision, raw) SELECT key, %s, raw FROM {raw} "  # noqa: S608
+            "WHERE key = %s AND revision = %s",
+            [to, key, revision],
+        )
