@@ -160,6 +160,14 @@ class PriceBook:
         instants = edges.union(found.instants) - {BEGINNING, FOREVER}
         return found._replace(instants=tuple(sorted(instants)))
 
+    def rows(self, *, sku: SkuKey) -> tuple[PriceRow, ...]:
+        """Return every price that names the SKU's model, whenever and under whatever conditions."""
+        return self._rows_of(sku)
+
+    def contracts(self) -> Sequence[PriceRow]:
+        """Return all contract prices."""
+        return self._source.contract_rows()
+
     def tiers_of(self, *, sku: SkuKey, at: datetime) -> tuple[int, ...]:
         """Return the context thresholds of a SKU at a moment, in tokens."""
         return thresholds(self._rows_of(sku), sku, at)

@@ -26,10 +26,14 @@ from apps.rating.selectors.mappings import (
     proposed_book,
     sent_name,
 )
+from apps.rating.selectors.missing import Diagnosis, Diagnostician, Lacking
 from apps.rating.selectors.peers import canonical_draft, list_peers
 from apps.rating.selectors.used import UsedPrice, prices
 
 __all__ = [
+    "Diagnosis",
+    "Diagnostician",
+    "Lacking",
     "MappingFacts",
     "MappingUnknown",
     "PriceBook",

@@ -26,9 +26,27 @@ def prices_moved(*, month: Month, before: RatingSheet, after: RatingSheet) -> bo
     return any(_differs(key, meters, before.book, after.book, bounds) for key in _sent())
 
 
+def sent_moved(*, month: Month, before: RatingSheet, after: RatingSheet) -> frozenset[int]:
+    """Return the SKUs as sent that two books tell apart, for any meter that the month holds."""
+    meters = set(
+        Rollup.objects.filter(period=month.first_day).values_list("meter", flat=True).distinct()
+    )
+    bounds = before.bounds
+    return frozenset(
+        number
+        for number, key in _numbered()
+        if _differs(key, meters, before.book, after.book, bounds)
+    )
+
+
 def _sent() -> Iterable[SentKey]:
+    return (key for _, key in _numbered())
+
+
+def _numbered() -> Iterable[tuple[int, SentKey]]:
     for row in SentSku.objects.order_by("id"):
-        yield SentKey(row.provider, row.model, row.service_tier, row.batch, row.region)
+        key = SentKey(row.provider, row.model, row.service_tier, row.batch, row.region)
+        yield row.pk, key
 
 
 def _differs(

@@ -19,6 +19,7 @@ from apps.usage.domain.cells import Cell, merge
 from apps.usage.domain.timeline import Rate, SentKey
 from apps.usage.models import PriceCorrection
 from apps.usage.selectors.rates import fixed_rates, sent_keys, version_of
+from apps.usage.services.moved import sent_moved
 from apps.usage.services.rebuild import correction_cells, sheet_for
 from apps.usage.services.regroup import CorrectedPrice, Group, groups_of
 from apps.usage.services.sheet import RatingSheet
@@ -58,7 +59,7 @@ class PricesCorrected:
     difference: Mapping[str, Decimal]
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """Where a quantity lies and how it is priced: by SKU and price, before and after."""
 
     tag_set: int
@@ -84,7 +85,8 @@ def book_price_corrections(*, order: Correcting) -> PricesCorrected:
     after = rating.current_version().version
     if before is None or before == after:
         return PricesCorrected(order.month, order.booked_in, after, 0, {})
-    moved = _moved(order.month, sheet_for(version=before), sheet_for(version=None))
+    sheets = sheet_for(version=before), sheet_for(version=None)
+    moved = moved_quantities(month=order.month, before=sheets[0], after=sheets[1])
     return _book(order, moved, after)
 
 
@@ -95,10 +97,10 @@ def undo_price_corrections(*, order: Correcting) -> PricesCorrected:
     """
     if not periods.period(order.month).is_open:
         raise MonthIsClosed(f"{order.month} is not open; its corrections stand.")
-    standing: defaultdict[_Place, Decimal] = defaultdict(Decimal)
+    standing: defaultdict[Place, Decimal] = defaultdict(Decimal)
     for row in PriceCorrection.objects.filter(original_period=order.month.first_day).order_by("id"):
         old, new = (row.old_sku, row.old_price), (row.new_sku, row.new_price)
-        here = _Place(row.tag_set, row.day, row.utc_day, row.meter, old, new)
+        here = Place(row.tag_set, row.day, row.utc_day, row.meter, old, new)
         back = here._replace(old=new, new=old)
         if here in standing:
             standing[here] -= row.quantity
@@ -114,15 +116,25 @@ def months_with_corrections() -> set[Month]:
     return {Month.of(day) for day in rows.order_by("original_period")}
 
 
-def _moved(month: Month, before: RatingSheet, after: RatingSheet) -> dict[_Place, Decimal]:
-    groups = [g for g in groups_of(month=month, sheets=[before, after]) if g.booked is None]
+def moved_quantities(
+    *, month: Month, before: RatingSheet, after: RatingSheet
+) -> dict[Place, Decimal]:
+    """Return what of a month's events two books price unlike, by where it lies; rollups stay.
+
+    Reversals whose price is fixed are not among them.
+    """
+    only = sent_moved(month=month, before=before, after=after)
+    if not only:
+        return {}
+    groups = groups_of(month=month, sheets=[before, after], only=only)
+    groups = [group for group in groups if group.booked is None]
     sent = sent_keys({group.sent_sku for group in groups})
-    moved: defaultdict[_Place, Decimal] = defaultdict(Decimal)
+    moved: defaultdict[Place, Decimal] = defaultdict(Decimal)
     for group in groups:
         old, days = _rated(before, sent, group)
         new, _ = _rated(after, sent, group)
         if old != new:
-            moved[_Place(group.tag_set, *days, group.meter, old, new)] += group.quantity
+            moved[Place(group.tag_set, *days, group.meter, old, new)] += group.quantity
     return {place: quantity for place, quantity in moved.items() if quantity}
 
 
@@ -135,7 +147,7 @@ def _rated(
     return (span.sku, span.rates[group.meter].price), (span.day, span.utc_day)
 
 
-def _book(order: Correcting, moved: Mapping[_Place, Decimal], version: int) -> PricesCorrected:
+def _book(order: Correcting, moved: Mapping[Place, Decimal], version: int) -> PricesCorrected:
     facts = [
         CorrectedPrice(p.tag_set, p.day, p.utc_day, p.meter, p.old, p.new, quantity)
         for p, quantity in sorted(moved.items())

@@ -55,19 +55,22 @@ SELECT e.tag_set, e.sent_sku, min(e.occurred_at), min(e.context_tokens), m.key,
        sum(e.sign * m.value::numeric), e.booked
   FROM (SELECT *, width_bucket(occurred_at, %s::timestamptz[]) AS stretch,
                width_bucket(context_tokens, %s::bigint[]) AS tier
-          FROM {events}) e
+          FROM {events} WHERE %s::bigint[] IS NULL OR sent_sku = ANY (%s::bigint[])) e
  CROSS JOIN LATERAL jsonb_each_text(e.meters || '{{"requests": 1}}') m
  GROUP BY e.tag_set, e.sent_sku, e.stretch, e.tier, m.key, e.booked
 HAVING sum(e.sign * m.value::numeric) <> 0
 """
 
 
-def groups_of(*, month: Month, sheets: Sequence[RatingSheet]) -> list[Group]:
+def groups_of(
+    *, month: Month, sheets: Sequence[RatingSheet], only: frozenset[int] | None = None
+) -> list[Group]:
     """Return the month's events summed as finely as any of the sheets tells them apart.
 
-    Reads every event of the month once; the answer is as long as its rollups.
+    Reads every event of the month once; the answer is as long as its rollups. `only` names the
+    SKUs as sent that are wanted; None is all.
     """
-    sent = sent_skus_of(month)
+    sent = {n: key for n, key in sent_skus_of(month).items() if only is None or n in only}
     instants: set[datetime] = set()
     contexts: set[int] = {-1}
     for sheet in sheets:
@@ -80,7 +83,7 @@ def groups_of(*, month: Month, sheets: Sequence[RatingSheet]) -> list[Group]:
     with connection.cursor() as cursor:
         cursor.execute(
             _GROUPS.format(events=table(partition_name("usage_event", month))),
-            [sorted(instants), sorted(contexts)],
+            [sorted(instants), sorted(contexts), *[None if only is None else sorted(only)] * 2],
         )
         return [_group(row) for row in cursor.fetchall()]
 
