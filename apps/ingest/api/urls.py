@@ -11,6 +11,7 @@ from apps.ingest.api import mappings, views
 from apps.ingest.api.events import events
 from apps.ingest.api.foreign import ForeignBatch, ForeignEvents
 from apps.ingest.api.imports import Imports, OneImport
+from apps.ingest.api.litellm import LiteLLM
 
 urlpatterns = [
     path("usage/event-mappings", mappings.EventMappings.as_view()),
@@ -31,5 +32,6 @@ urlpatterns = [
     path("usage/batches/<uuid:batch>", views.OneBatch.as_view()),
     path("usage/imports", Imports.as_view()),
     path("usage/imports/<uuid:import_id>", OneImport.as_view()),
+    path("ingest/litellm", LiteLLM.as_view()),
     path("usage/summary", views.Summary.as_view()),
 ]

@@ -14,6 +14,7 @@ from apps.ingest.services.imports import Upload, import_events, run_import, star
 from apps.ingest.services.mappings import record_mapping, retire_mapping
 from apps.ingest.services.outcomes import accept_outcomes
 from apps.ingest.services.reprice import correct_prices, refresh_reopened
+from apps.ingest.services.translated import accept_translated
 
 __all__ = [
     "Adoption",
@@ -25,6 +26,7 @@ __all__ = [
     "accept_events",
     "accept_foreign",
     "accept_outcomes",
+    "accept_translated",
     "adopt_prices",
     "amend_event",
     "correct_prices",
