@@ -12,7 +12,7 @@ import time_machine
 from django.db import IntegrityError, transaction
 from django.test import Client
 
-from apps.core.domain.access import Scope
+from apps.core.domain.access import Role, Scope
 from apps.core.domain.errors import Forbidden
 from apps.ingest import selectors, services
 from apps.ingest.domain.event_mapping import MappingRefused
@@ -20,7 +20,7 @@ from apps.ingest.models import EventMapping
 from apps.ingest.services.mappings import EventMappingMissing
 from apps.usage import selectors as usage
 from apps.usage.models import Event, EventKey, Rollup
-from tests.accounts.people import bearer, service_key
+from tests.accounts.people import bearer, person, service_key, signed_in
 from tests.ingest.factories import NOW, WRITER
 from tests.ingest.test_foreign_domain import CE, LAGO
 
@@ -275,3 +275,49 @@ def test_refused_mappings_change_nothing(acme: Any) -> None:
     with pytest.raises(Forbidden):
         services.record_mapping(door="lago", name="a", fields=FIELDS, actor=nobody, now=NOW)
     assert not EventMapping.objects.exists()
+
+
+def test_the_pages_of_mappings(acme: Any) -> None:
+    owner = signed_in("acme", person(Role.OWNER))
+    form = {"door": "lago", "name": "ocr", "fields_text": "service: =ocr\nmeters.pages: data.n"}
+    base = "/settings/event-mappings/"
+    answer = owner.post(f"{base}new/", {**form, "fields_text": "service: =ocr"})
+    assert b"A service needs a meter" in answer.content
+    assert not EventMapping.objects.exists()
+    assert owner.post(f"{base}new/", form).status_code == 302
+    (there,) = selectors.event_mappings()
+    assert b"ocr" in owner.get(base).content
+    page = owner.get(f"{base}{there.id}/")
+    assert b"meters.pages: data.n" in page.content
+    sample = json.dumps({**LAGO, "code": "ocr", "properties": {"n": 4}})
+    shown = owner.post(f"{base}preview/", {**form, "sample": sample})
+    assert b"pages" in shown.content
+    assert b">4<" in shown.content
+    assert owner.post(f"{base}new/", {**form, "sample": sample, "preview": "1"}).status_code == 200
+    broken = owner.post(f"{base}preview/", {**form, "sample": "{"})
+    assert b"no JSON that can be read" in broken.content
+    assert owner.post(f"{base}{there.id}/retire/").status_code == 302
+    assert selectors.event_mappings() == []
+    assert b"Retire this mapping" not in owner.get(f"{base}{there.id}/").content
+
+
+def test_the_api_of_mappings(client: Client) -> None:
+    url = "/api/v1/usage/event-mappings"
+    body = {"door": "lago", "name": "ocr", "fields": {"service": "=ocr", "meters.pages": "data.n"}}
+    made = client.post(url, body, content_type="application/json")
+    assert made.status_code == 201
+    assert made.json()["fields"] == body["fields"]
+    assert client.get(url).json()["results"] == [made.json()]
+    wrong = client.post(url, {**body, "fields": {"a": "b"}}, content_type="application/json")
+    assert wrong.status_code == 400
+    assert wrong.json()["errors"][0]["field"] == "fields.a"
+    sample = {"door": "lago", "sample": {**LAGO, "code": "ocr", "properties": {"n": 4}}}
+    tried = client.post(
+        f"{url}/preview", {**sample, "mapping": body["fields"]}, content_type="application/json"
+    )
+    assert tried.json()["meters"] == {"pages": "4"}
+    default = client.post(f"{url}/preview", sample, content_type="application/json")
+    assert default.json()["meters"] == {"ocr": "1"}
+    retired = client.post(f"{url}/{made.json()['id']}/retire")
+    assert retired.json()["retired_at"]
+    assert client.post(f"{url}/{made.json()['id']}/retire").status_code == 404

@@ -70,7 +70,6 @@ class MappingForm(forms.Form):
     )
     fields_text = forms.CharField(
         label="Mapping",
-        required=False,
         max_length=20_000,
         widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "code"}),
         help_text="One field a line: the field of our event, a colon, and where it comes from: "
@@ -143,7 +142,8 @@ class _MappingForm(PageMixin, FormView):  # type: ignore[type-arg]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if "preview" in request.POST:
-            return self.render_to_response(self.get_context_data(form=self.get_form()))
+            written = MappingForm(initial=request.POST.dict())
+            return self.render_to_response(self.get_context_data(form=written))
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
