@@ -12,6 +12,16 @@ from apps.ingest.services.correct import (
 from apps.ingest.services.foreign import Rehearsal, accept_foreign, drafts_of, rehearse_mapping
 from apps.ingest.services.imports import Upload, import_events, run_import, start_import
 from apps.ingest.services.mappings import record_mapping, retire_mapping
+from apps.ingest.services.meanings import (
+    Foresight,
+    Mapped,
+    end_meaning,
+    foresee_end,
+    foresee_mapping,
+    foresee_prices,
+    map_model,
+    withdraw_meaning,
+)
 from apps.ingest.services.outcomes import accept_outcomes
 from apps.ingest.services.reprice import correct_prices, refresh_reopened
 from apps.ingest.services.translated import accept_translated
@@ -20,6 +30,8 @@ __all__ = [
     "Adoption",
     "BatchRefused",
     "CorrectionFacts",
+    "Foresight",
+    "Mapped",
     "Receipt",
     "Rehearsal",
     "Upload",
@@ -31,7 +43,12 @@ __all__ = [
     "amend_event",
     "correct_prices",
     "drafts_of",
+    "end_meaning",
+    "foresee_end",
+    "foresee_mapping",
+    "foresee_prices",
     "import_events",
+    "map_model",
     "record_mapping",
     "refresh_reopened",
     "rehearse_mapping",
@@ -40,4 +57,5 @@ __all__ = [
     "run_import",
     "start_import",
     "void_event",
+    "withdraw_meaning",
 ]

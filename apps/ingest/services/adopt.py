@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 
 from apps.core.domain.access import Actor
+from apps.core.domain.months import Month
 from apps.periods import services as periods
 from apps.periods.domain.calendar import State
 from apps.rating import services as rating_services
@@ -23,6 +25,14 @@ class Adoption:
     months: tuple[usage.Rerating, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The price book version and the months with usage, locked until the transaction ends."""
+
+    version: int
+    months: Mapping[Month, State]
+
+
 @transaction.atomic
 def adopt_prices(*, actor: Actor, now: datetime) -> Adoption:
     """Adopt what is known about prices and rate again every open month that it concerns.
@@ -31,15 +41,28 @@ def adopt_prices(*, actor: Actor, now: datetime) -> Adoption:
     Nothing new to know: nothing changes. Version and periods are locked before anything is
     audited (rule 9): a freeze holds its period while it waits for the head of the audit chain.
     """
-    before = rating_services.hold_version()
-    held = periods.hold_open(months=usage.open_months_in_use())
+    return adopt_held(held=hold_prices(), actor=actor, now=now)
+
+
+def hold_prices() -> Held:
+    """Lock the price book against ingest and the open months against a freeze, in that order.
+
+    What is recorded about prices in the same transaction comes into force by `adopt_held`.
+    """
+    version = rating_services.hold_version()
+    return Held(version, periods.hold_open(months=usage.open_months_in_use()))
+
+
+def adopt_held(*, held: Held, actor: Actor, now: datetime) -> Adoption:
+    """Adopt what is known about prices under locks that are held already."""
+    before = held.version
     after = rating_services.adopt_version(actor=actor, now=now)
     if after == before:
         return Adoption(before, after, ())
     sheets = usage.sheet_for(version=before), usage.sheet_for(version=after)
     months = [
         month
-        for month, state in held.items()
+        for month, state in held.months.items()
         if state is State.OPEN
         and usage.prices_moved(month=month, before=sheets[0], after=sheets[1])
     ]

@@ -8,6 +8,7 @@ from apps.usage.selectors.event import EventMissing, event
 from apps.usage.selectors.events import EventFilters, EventPage, events
 from apps.usage.selectors.log import LogEntry, LogPage, SentNames, event_owner, log, sent_names
 from apps.usage.selectors.outcomes import OutcomeFacts, outcomes_of
+from apps.usage.selectors.queue import QueueRow, diagnostician, unpriced_queue
 from apps.usage.selectors.rollups import (
     RollupRow,
     SkuFacts,
@@ -29,6 +30,7 @@ __all__ = [
     "LogEntry",
     "LogPage",
     "OutcomeFacts",
+    "QueueRow",
     "RatedEvent",
     "RatedMeter",
     "RollupRow",
@@ -39,6 +41,7 @@ __all__ = [
     "UnpricedSku",
     "costs_by_day",
     "costs_of",
+    "diagnostician",
     "event",
     "event_owner",
     "events",
@@ -50,4 +53,5 @@ __all__ = [
     "summary",
     "tag_sets_of",
     "unpriced",
+    "unpriced_queue",
 ]

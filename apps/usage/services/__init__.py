@@ -11,6 +11,7 @@ from apps.usage.services.corrections import (
     append_revision,
     locked_rows,
 )
+from apps.usage.services.foresight import Move, foresee, nothing_kept
 from apps.usage.services.intern import intern_sent_skus, intern_tag_sets
 from apps.usage.services.moved import prices_moved
 from apps.usage.services.outcomes import OutcomeDraft, record_outcomes
@@ -26,7 +27,7 @@ from apps.usage.services.price_corrections import (
 from apps.usage.services.rebuild import Difference, sheet_for, verify_rollups
 from apps.usage.services.record import Booked, Known, claim, claim_patiently, record, roll_up
 from apps.usage.services.rehearsal import is_unpriced, known_digests
-from apps.usage.services.rerate import Rerating, open_months_in_use, rerate
+from apps.usage.services.rerate import Rerating, holds_usage, open_months_in_use, rerate
 from apps.usage.services.sheet import RatingSheet, current_sheet, sheet_of
 from apps.usage.store import KeyTaken, looking_up
 
@@ -39,6 +40,7 @@ __all__ = [
     "KeyTaken",
     "Known",
     "MonthIsOpen",
+    "Move",
     "OutcomeDraft",
     "PricesCorrected",
     "RatingSheet",
@@ -51,6 +53,8 @@ __all__ = [
     "claim_patiently",
     "current_sheet",
     "ensure_partitions",
+    "foresee",
+    "holds_usage",
     "intern_sent_skus",
     "intern_tag_sets",
     "is_unpriced",
@@ -59,6 +63,7 @@ __all__ = [
     "looking_up",
     "moment_part",
     "months_with_corrections",
+    "nothing_kept",
     "open_months_in_use",
     "prices_moved",
     "record",

@@ -58,6 +58,11 @@ def open_months_in_use() -> list[Month]:
     return [month for month in periods.open_months() if store.has_rollups(month)]
 
 
+def holds_usage(*, month: Month) -> bool:
+    """Tell whether any usage is booked in a month."""
+    return store.has_rollups(month)
+
+
 def _hold(month: Month) -> None:
     state = period_services.hold_open(months=[month])[month]
     if state is not State.OPEN:
