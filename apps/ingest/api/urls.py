@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.ingest.api import mappings, views
+from apps.ingest.api import mappings, meanings, views
 from apps.ingest.api.events import events
 from apps.ingest.api.foreign import ForeignBatch, ForeignEvents
 from apps.ingest.api.imports import Imports, OneImport
@@ -28,6 +28,12 @@ urlpatterns = [
     path("usage/events/<str:source>/<path:event_id>/amend", views.AmendEvent.as_view()),
     path("usage/events/<str:source>/<path:event_id>/revert", views.RevertEvent.as_view()),
     path("usage/events/<str:source>/<path:event_id>", views.OneEvent.as_view()),
+    path("usage/unpriced", meanings.Unpriced.as_view()),
+    path("prices/mappings", meanings.Mappings.as_view()),
+    path("prices/mappings/<uuid:mapping>", meanings.OneMapping.as_view()),
+    path("prices/mappings/<uuid:mapping>/end", meanings.EndMapping.as_view()),
+    path("prices/mappings/<uuid:mapping>/withdraw", meanings.WithdrawMapping.as_view()),
+    path("prices/corrections", meanings.PriceCorrections.as_view()),
     path("usage/outcomes", views.Outcomes.as_view()),
     path("usage/batches/<uuid:batch>", views.OneBatch.as_view()),
     path("usage/imports", Imports.as_view()),

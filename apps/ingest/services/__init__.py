@@ -18,12 +18,16 @@ from apps.ingest.services.meanings import (
     end_meaning,
     foresee_end,
     foresee_mapping,
-    foresee_prices,
     map_model,
     withdraw_meaning,
 )
 from apps.ingest.services.outcomes import accept_outcomes
-from apps.ingest.services.reprice import correct_prices, refresh_reopened
+from apps.ingest.services.reprice import (
+    PriceCorrectionForesight,
+    correct_prices,
+    foresee_correction,
+    refresh_reopened,
+)
 from apps.ingest.services.translated import accept_translated
 
 __all__ = [
@@ -32,6 +36,7 @@ __all__ = [
     "CorrectionFacts",
     "Foresight",
     "Mapped",
+    "PriceCorrectionForesight",
     "Receipt",
     "Rehearsal",
     "Upload",
@@ -44,9 +49,9 @@ __all__ = [
     "correct_prices",
     "drafts_of",
     "end_meaning",
+    "foresee_correction",
     "foresee_end",
     "foresee_mapping",
-    "foresee_prices",
     "import_events",
     "map_model",
     "record_mapping",

@@ -102,7 +102,7 @@ def foresee_mapping(*, draft: rating_services.MappingDraft, actor: Actor) -> For
     :raises MappingNotValid: when a field cannot be right.
     :raises MappingOverlaps: when the sent model means something already at some of that time.
     """
-    _require(actor)
+    require_whole_sight(actor)
     return _foresee(proposed=[rating_services.settled(draft).meaning()])
 
 
@@ -114,7 +114,7 @@ def map_model(*, draft: rating_services.MappingDraft, actor: Actor, now: datetim
     :raises MappingNotValid: when a field cannot be right.
     :raises MappingOverlaps: when the sent model means something already at some of that time.
     """
-    _require(actor)
+    require_whole_sight(actor)
     with transaction.atomic():
         held = hold_prices()
         mapping = rating_services.record_mapping(draft=draft, actor=actor, now=now)
@@ -126,7 +126,7 @@ def foresee_end(*, mapping: UUID, valid_to: datetime | None, actor: Actor) -> Fo
 
     :raises MappingUnknown: when no such mapping stands.
     """
-    _require(actor)
+    require_whole_sight(actor)
     standing = _standing(mapping)
     left = [] if valid_to is None else [_cut(standing, valid_to)]
     return _foresee(proposed=left, withdrawn=frozenset({str(mapping)}))
@@ -138,7 +138,7 @@ def end_meaning(*, mapping: UUID, valid_to: datetime, actor: Actor, now: datetim
     :raises MappingNotValid: when the end is not after the beginning and before the present end.
     :raises MappingUnknown: when no such mapping stands.
     """
-    _require(actor)
+    require_whole_sight(actor)
     with transaction.atomic():
         held = hold_prices()
         ended = rating_services.end_mapping(
@@ -153,19 +153,11 @@ def withdraw_meaning(*, mapping: UUID, reason: str, actor: Actor, now: datetime)
     :raises MappingNotValid: when no reason is given.
     :raises MappingUnknown: when no such mapping stands.
     """
-    _require(actor)
+    require_whole_sight(actor)
     with transaction.atomic():
         held = hold_prices()
         rating_services.withdraw_mapping(mapping=mapping, reason=reason, actor=actor, now=now)
         return Mapped(mapping, adopt_held(held=held, actor=actor, now=now))
-
-
-def foresee_prices(*, month: Month) -> tuple[usage.Move, ...]:
-    """Return what of a month the prices in force would price otherwise than it stands."""
-    version = usage.version_of(periods.period(month))
-    before = rating.price_book(version=version)
-    with usage.nothing_kept():
-        return tuple(usage.foresee(month=month, before=before, after=rating.price_book()))
 
 
 def _cut(standing: rating.MappingFacts, valid_to: datetime) -> Meaning:
@@ -179,12 +171,15 @@ def _cut(standing: rating.MappingFacts, valid_to: datetime) -> Meaning:
     )
 
 
-def _require(actor: Actor) -> None:
-    """Refuse who may not write prices, or sees only some of what they change."""
+def require_whole_sight(actor: Actor) -> None:
+    """Pass who may write prices and sees all that they change.
+
+    :raises Forbidden: when the scope is lacking, or the actor is limited to teams or tags.
+    """
     actor.require(Scope.PRICES_WRITE)
     if actor.teams is not None or actor.bound_tags:
         raise Forbidden(
-            "A mapping changes everybody's usage; ask somebody who sees all of it.",
+            "This changes everybody's cost; ask somebody who sees all of it.",
             code="limited",
         )
 
@@ -219,7 +214,7 @@ def _foresee(*, proposed: Iterable[Meaning], withdrawn: frozenset[str] = frozens
             for month, found in moves.items()
             if found
         ),
-        lines=_lines(open_moves),
+        lines=lines_of(open_moves),
         teams=_teams(open_moves),
     )
 
@@ -235,7 +230,8 @@ def change_of(moves: Iterable[usage.Move]) -> CostChange:
     return CostChange(dict(sorted(before.items())), dict(sorted(after.items())))
 
 
-def _lines(moves: Iterable[usage.Move]) -> tuple[LineChange, ...]:
+def lines_of(moves: Iterable[usage.Move]) -> tuple[LineChange, ...]:
+    """Return moves by SKU and meter; requests that nobody charges for are left out."""
     lines: dict[tuple[str, str, str, str, str], LineChange] = {}
     for move in moves:
         if move.meter == REQUESTS and not move.before.price and not move.after.price:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from apps.audit import services as audit
-from apps.core.domain.access import Actor, Scope
+from apps.core.domain.access import Actor
 from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.errors import Invalid
+from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 from apps.ingest.services.locks import again_when_moved, booking_transaction, hold
+from apps.ingest.services.meanings import (
+    CostChange,
+    LineChange,
+    change_of,
+    lines_of,
+    require_whole_sight,
+)
+from apps.periods import selectors as periods
+from apps.rating import selectors as rating
 from apps.usage import services as usage
 
 
@@ -30,7 +43,7 @@ def correct_prices(
     :raises MonthIsOpen: when the month is open: adopting prices rates it again.
     :raises ReasonMissing: when the reason is blank.
     """
-    actor.require(Scope.PRICES_WRITE)
+    require_whole_sight(actor)
     if not reason.strip():
         raise ReasonMissing("Say why; the reason is kept with the correction.")
 
@@ -45,6 +58,58 @@ def correct_prices(
         return result
 
     return again_when_moved(attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceCorrectionForesight:
+    """What correcting a month's prices would book: where, how many facts, and their sums.
+
+    `booked_in` is None when every later month is frozen or closed too.
+    """
+
+    month: Month
+    booked_in: Month | None
+    version: int
+    facts: int
+    difference: Mapping[str, Decimal]
+    lines: tuple[LineChange, ...]
+
+
+def foresee_correction(*, month: Month, actor: Actor) -> PriceCorrectionForesight:
+    """Return what `correct_prices` would book now; writes nothing.
+
+    :raises MonthIsOpen: when the month is open: adopting prices rates it again.
+    """
+    require_whole_sight(actor)
+    period = periods.period(month)
+    if period.is_open:
+        raise usage.MonthIsOpen(f"{month} is open; adopting prices rates it again.")
+    with usage.nothing_kept():
+        before = rating.price_book(version=usage.version_of(period))
+        moves = usage.foresee(month=month, before=before, after=rating.price_book())
+    cost = change_of(moves)
+    return PriceCorrectionForesight(
+        month=month,
+        booked_in=_next_open(month),
+        version=rating.current_version().version,
+        facts=len(moves),
+        difference=_difference(cost),
+        lines=lines_of(moves),
+    )
+
+
+def _next_open(month: Month) -> Month | None:
+    return next((each for each in periods.open_months() if each > month), None)
+
+
+def _difference(cost: CostChange) -> dict[str, Decimal]:
+    sums = {
+        currency: EXACT.subtract(
+            cost.after.get(currency, Decimal(0)), cost.before.get(currency, Decimal(0))
+        )
+        for currency in sorted({*cost.before, *cost.after})
+    }
+    return {currency: amount for currency, amount in sums.items() if amount}
 
 
 def refresh_reopened(*, month: Month, actor: Actor, now: datetime) -> usage.Rerating:

@@ -8,7 +8,7 @@ from apps.usage.selectors.event import EventMissing, event
 from apps.usage.selectors.events import EventFilters, EventPage, events
 from apps.usage.selectors.log import LogEntry, LogPage, SentNames, event_owner, log, sent_names
 from apps.usage.selectors.outcomes import OutcomeFacts, outcomes_of
-from apps.usage.selectors.queue import QueueRow, diagnostician, unpriced_queue
+from apps.usage.selectors.queue import QueueRow, diagnostician, unpriced_queue, worst_of
 from apps.usage.selectors.rollups import (
     RollupRow,
     SkuFacts,
@@ -54,4 +54,5 @@ __all__ = [
     "tag_sets_of",
     "unpriced",
     "unpriced_queue",
+    "worst_of",
 ]

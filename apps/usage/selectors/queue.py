@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from apps.core.domain.access import Actor
+from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import PeriodFacts
@@ -53,6 +54,19 @@ def unpriced_queue(*, month: Month, actor: Actor) -> list[QueueRow]:
     doctor = diagnostician(month=month)
     lacking = _of_all(period) if sees_everything(actor) else _of_teams(period, actor)
     return [_row(month, each, doctor) for each in lacking]
+
+
+def worst_of(rows: Iterable[QueueRow]) -> Decimal | None:
+    """Return the worst case of rows together, in the organization's currency.
+
+    None when nobody can tell for one of them.
+    """
+    total = Decimal(0)
+    for row in rows:
+        if row.worst is None:
+            return None
+        total = EXACT.add(total, row.worst.amount)
+    return total
 
 
 def diagnostician(*, month: Month) -> rating.Diagnostician:
