@@ -14,6 +14,7 @@ from apps.accounts.domain.keys import KeyKind, KeyText, effective_scopes, same_h
 from apps.accounts.models import ApiKey, TeamMembership
 from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Role, Scope
+from apps.core.domain.limits import Limits
 from apps.core.ttl import TtlCache
 
 SECONDS: Final = 15.0
@@ -34,6 +35,7 @@ class Holder:
     teams: frozenset[str] | None
     bound_tags: Mapping[str, str]
     expires_at: datetime | None
+    limits: Limits
 
     def actor(self) -> Actor:
         """Return the actor of a request that carries the key."""
@@ -88,6 +90,7 @@ def _load(key: KeyText, now: datetime) -> Holder | None:
         teams=teams_of(row.user_id, role),
         bound_tags=dict(row.bound_tags),
         expires_at=row.expires_at,
+        limits=row.limits,
     )
 
 

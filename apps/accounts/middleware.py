@@ -11,7 +11,7 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from apps.accounts import selectors
+from apps.accounts import selectors, services
 from apps.accounts.api.authentication import bearer_token
 from apps.accounts.models import User
 from apps.core.api.errors import refusal_response
@@ -19,6 +19,9 @@ from apps.core.db import enter_public
 from apps.core.domain.errors import Refusal
 from apps.tenants import selectors as tenants
 from apps.tenants.middleware import is_machine_path
+
+EVENT_PATHS: Final = ("/api/v1/usage/events", "/api/v1/events", "/api/v1/ingest/", "/v1/traces")
+"""Doors that are shut at once, before a body is read, while the bucket of events is in debt."""
 
 SEEN: Final = "seen_at"
 SEEN_EVERY: Final = 300
@@ -54,13 +57,80 @@ class KeyHostMiddleware:
         token = bearer_token(request.headers.get("Authorization", ""))
         if token is None:
             raise selectors.wrong_key()
-        request.key_actor = selectors.actor_for_bearer(  # type: ignore[attr-defined]
-            token=token, now=timezone.now()
-        )
+        _know(request, token)
         request.tenant = tenants.current()  # type: ignore[attr-defined]
         request.urlconf = settings.ROOT_URLCONF
         request.COOKIES.clear()
         request.META.pop("HTTP_COOKIE", None)
+
+
+class RateLimitMiddleware:
+    """Holds keys to the requests a second that they and their organization may send.
+
+    Stands after KeyHostMiddleware: a request that is refused costs no session and no database. It
+    authenticates the key once for every view behind it; a key that opens nothing is left to the
+    view, whose answer is the same everywhere. Answers carry where the caller stands.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        holder = _holder(request)
+        if holder is None:
+            return self.get_response(request)
+        tenant: tenants.TenantFacts = request.tenant  # type: ignore[attr-defined]
+        caller = services.Caller(tenant.schema, holder.key_id, holder.limits, tenant.limits)
+        entered = services.current_caller.set(caller)
+        try:
+            response = self._answer(request, caller)
+        finally:
+            services.current_caller.reset(entered)
+        _show(response, caller)
+        return response
+
+    def _answer(self, request: HttpRequest, caller: services.Caller) -> HttpResponse:
+        brings = request.method == "POST" and request.path.startswith(EVENT_PATHS)
+        try:
+            caller.request(brings_events=brings)
+        except Refusal as refusal:
+            return refusal_response(refusal)
+        return self.get_response(request)
+
+
+def _holder(request: HttpRequest) -> selectors.Holder | None:
+    """Return who holds the key of a request to the API; None without one that opens anything."""
+    known: selectors.Holder | None = getattr(request, "key_holder", None)
+    tenant = request.tenant  # type: ignore[attr-defined]
+    if known is not None or tenant is None or not is_machine_path(request.path):
+        return known
+    token = bearer_token(request.headers.get("Authorization", ""))
+    if token is None:
+        return None
+    try:
+        return _know(request, token)
+    except Refusal:
+        return None
+
+
+def _know(request: HttpRequest, token: str) -> selectors.Holder:
+    """Authenticate a key for the whole request."""
+    holder = selectors.holder_for_bearer(token=token, now=timezone.now())
+    request.key_holder = holder  # type: ignore[attr-defined]
+    request.key_actor = holder.actor()  # type: ignore[attr-defined]
+    return holder
+
+
+def _show(response: HttpResponse, caller: services.Caller) -> None:
+    """Tell where the caller stands; who is told to wait is told the same in every header."""
+    standing = caller.standing
+    if standing is None:
+        return
+    wait = response.headers.get("Retry-After")
+    response.headers["X-RateLimit-Limit"] = str(standing.limit)
+    response.headers["X-RateLimit-Remaining"] = str(standing.remaining)
+    response.headers["X-RateLimit-Reset"] = wait or str(standing.reset)
+    response.headers["X-RateLimit-Resource"] = standing.resource
 
 
 class ActorMiddleware:

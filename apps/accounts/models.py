@@ -15,6 +15,7 @@ from django.db.models.functions import Lower
 
 from apps.accounts.domain.keys import KeyKind, KeyText
 from apps.core.domain.access import Role, Scope
+from apps.core.domain.limits import Limits
 
 ROLES = [role.value for role in Role]
 
@@ -122,6 +123,12 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True, help_text="true to the minute")
     revoked_at = models.DateTimeField(null=True)
+    requests_per_second = models.PositiveIntegerField(
+        null=True, help_text="requests a second; empty: the platform's default for a key"
+    )
+    events_per_second = models.PositiveIntegerField(
+        null=True, help_text="events a second; empty: the platform's default for a key"
+    )
 
     class Meta:
         constraints = [
@@ -134,6 +141,14 @@ class ApiKey(models.Model):
             models.CheckConstraint(
                 condition=Q(expires_at__isnull=True) | Q(expires_at__gt=F("created_at")),
                 name="accounts_apikey_expires_later",
+            ),
+            models.CheckConstraint(
+                condition=Q(requests_per_second__isnull=True) | Q(requests_per_second__gte=1),
+                name="accounts_apikey_requests",
+            ),
+            models.CheckConstraint(
+                condition=Q(events_per_second__isnull=True) | Q(events_per_second__gte=1),
+                name="accounts_apikey_events",
             ),
         ]
 
@@ -151,6 +166,7 @@ class ApiKey(models.Model):
         scopes: Iterable[Scope],
         bound_tags: Mapping[str, str],
         expires_at: datetime | None,
+        limits: Limits,
         created_by: str,
         now: datetime,
     ) -> ApiKey:
@@ -166,4 +182,17 @@ class ApiKey(models.Model):
             created_at=now,
             created_by=created_by,
             expires_at=expires_at,
+            requests_per_second=limits.requests_per_second,
+            events_per_second=limits.events_per_second,
         )
+
+    @property
+    def limits(self) -> Limits:
+        """Return how fast the key may call, as far as that was stated."""
+        return Limits(self.requests_per_second, self.events_per_second)
+
+    def limit(self, limits: Limits) -> None:
+        """Hold the key to other limits."""
+        self.requests_per_second = limits.requests_per_second
+        self.events_per_second = limits.events_per_second
+        self.save(update_fields=["requests_per_second", "events_per_second"])

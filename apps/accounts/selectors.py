@@ -9,10 +9,12 @@ from uuid import UUID
 
 from apps.accounts import keyring
 from apps.accounts.domain.keys import KeyText
+from apps.accounts.keyring import Holder
 from apps.accounts.models import ApiKey, User
 from apps.core.db import current_schema, enter_tenant
 from apps.core.domain.access import ROLE_SCOPES, Actor, Role, Scope
 from apps.core.domain.errors import Missing, Unauthenticated
+from apps.core.domain.limits import Limits
 from apps.tenants import selectors as tenants
 
 
@@ -48,6 +50,7 @@ class KeyFacts:
     owner: str
     scopes: tuple[str, ...]
     bound_tags: dict[str, str]
+    limits: Limits
     created_at: datetime
     created_by: str
     expires_at: datetime | None
@@ -70,6 +73,15 @@ def actor_for_bearer(*, token: str, now: datetime) -> Actor:
     :raises Unauthenticated: when the token opens nothing here.
     :raises Forbidden: when the key is right and its tenant is suspended.
     """
+    return holder_for_bearer(token=token, now=now).actor()
+
+
+def holder_for_bearer(*, token: str, now: datetime) -> Holder:
+    """Return who holds an API key, with its limits; otherwise the same as `actor_for_bearer`.
+
+    :raises Unauthenticated: when the token opens nothing here.
+    :raises Forbidden: when the key is right and its tenant is suspended.
+    """
     key = KeyText.parse(token)
     if key is None:
         raise wrong_key()
@@ -80,7 +92,7 @@ def actor_for_bearer(*, token: str, now: datetime) -> Actor:
     tenant = tenants.current()
     if not tenant.is_active:
         raise tenants.suspended(tenant)
-    return holder.actor()
+    return holder
 
 
 def wrong_key() -> Unauthenticated:
@@ -186,6 +198,7 @@ def key_facts(row: ApiKey) -> KeyFacts:
         owner=row.user.email if row.user else "",
         scopes=tuple(row.scopes),
         bound_tags=dict(row.bound_tags),
+        limits=row.limits,
         created_at=row.created_at,
         created_by=row.created_by,
         expires_at=row.expires_at,

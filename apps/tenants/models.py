@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django_tenants.models import DomainMixin, TenantMixin
 
+from apps.core.domain.limits import Limits
 from apps.tenants import roster
 from apps.tenants.domain.facts import TenantFacts, TenantStatus
 from apps.tenants.domain.names import COLOR, TenantDraft
@@ -40,6 +41,12 @@ class Tenant(TenantMixin):
         max_length=500, blank=True, help_text="why it is suspended, or what broke provisioning off"
     )
     contact_email = models.EmailField(max_length=254, help_text="the first owner; told of changes")
+    requests_per_second = models.PositiveIntegerField(
+        null=True, help_text="API requests a second of all keys; empty: the platform's default"
+    )
+    events_per_second = models.PositiveIntegerField(
+        null=True, help_text="events a second of all keys; empty: the platform's default"
+    )
 
     class Meta:
         constraints = [
@@ -63,6 +70,14 @@ class Tenant(TenantMixin):
                 condition=Q(status="suspended", suspended_at__isnull=False)
                 | Q(~Q(status="suspended"), suspended_at__isnull=True),
                 name="tenants_tenant_suspended_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(requests_per_second__isnull=True) | Q(requests_per_second__gte=1),
+                name="tenants_tenant_requests",
+            ),
+            models.CheckConstraint(
+                condition=Q(events_per_second__isnull=True) | Q(events_per_second__gte=1),
+                name="tenants_tenant_events",
             ),
         ]
 
@@ -119,7 +134,14 @@ class Tenant(TenantMixin):
             locale=self.locale,
             status=TenantStatus(self.status),
             brand_color=self.brand_color,
+            limits=Limits(self.requests_per_second, self.events_per_second),
         )
+
+    def limit(self, limits: Limits) -> None:
+        """Hold it to other limits."""
+        self.requests_per_second = limits.requests_per_second
+        self.events_per_second = limits.events_per_second
+        self.save(update_fields=["requests_per_second", "events_per_second"])
 
 
 class Domain(DomainMixin):

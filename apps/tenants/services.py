@@ -9,12 +9,29 @@ from django.db import IntegrityError, transaction
 from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, FieldError, Unprocessable
+from apps.core.domain.limits import Limits
 from apps.tenants.domain.facts import TenantFacts, TenantStatus
 from apps.tenants.domain.names import TenantDraft, TenantNotValid, is_host
 from apps.tenants.models import Domain, Tenant
 from apps.tenants.selectors import NoTenant
 
-__all__ = ["TenantDraft", "TenantExists", "activate", "add_domain", "register", "resume", "suspend"]
+__all__ = [
+    "LimitsNotValid",
+    "TenantDraft",
+    "TenantExists",
+    "activate",
+    "add_domain",
+    "limit",
+    "register",
+    "resume",
+    "suspend",
+]
+
+
+class LimitsNotValid(Unprocessable):
+    """A limit is no whole number that a tenant can be held to."""
+
+    default_code = "limits_not_valid"
 
 
 class TenantExists(Conflict):
@@ -149,6 +166,33 @@ def restart(*, actor: Actor, slug: str, now: datetime) -> TenantFacts:
         reason="",
         now=now,
     )
+
+
+@transaction.atomic
+def limit(*, actor: Actor, slug: str, limits: Limits, now: datetime) -> TenantFacts:
+    """Hold a tenant's keys together to other limits; other processes follow within 30 seconds.
+
+    :raises NoTenant: when there is no such tenant.
+    :raises LimitsNotValid: when a limit is no whole number from 1 to a million.
+    """
+    actor.require(Scope.ADMIN)
+    if wrong := tuple(limits.problems()):
+        raise LimitsNotValid(wrong[0].message, errors=wrong)
+    tenant = _locked(slug)
+    if tenant.facts().limits != limits:
+        tenant.limit(limits)
+        audit.record(
+            actor=actor,
+            action="tenant.limited",
+            subject="tenant",
+            subject_id=slug,
+            detail={
+                "requests_per_second": limits.requests_per_second,
+                "events_per_second": limits.events_per_second,
+            },
+            at=now,
+        )
+    return tenant.facts()
 
 
 def note_failure(*, slug: str, reason: str) -> None:

@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
     "apps.accounts.middleware.KeyHostMiddleware",
+    "apps.accounts.middleware.RateLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -222,6 +223,21 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RateKind": ["budget", "frozen"],
     },
 }
+
+# How fast keys may call and send; the operator and owners set others for one tenant or one key.
+# A process decides with what it last heard from RATE_LIMIT_URL, the cache unless it is set.
+RATE_LIMITS = {
+    owner: {
+        "requests_per_second": env.number(f"RATE_LIMIT_{owner}_REQUESTS", default=calls, low=1),
+        "events_per_second": env.number(f"RATE_LIMIT_{owner}_EVENTS", default=events, low=1),
+    }
+    for owner, calls, events in (("KEY", 2_500, 100_000), ("TENANT", 5_000, 200_000))
+}
+RATE_LIMIT_BURST_SECONDS = env.number("RATE_LIMIT_BURST_SECONDS", default=10, low=1, high=3600)
+# While several tenants send at once, each has its fair share of a process's threads; at most
+# INGEST_IN_FLIGHT requests of events are worked on in a process at once, whoever sends them.
+WEB_THREADS = env.number("WEB_THREADS", default=4, low=1, high=1024)
+INGEST_IN_FLIGHT = env.number("INGEST_IN_FLIGHT", default=64, low=1, high=4096)
 
 # Work in the background --------------------------------------------------------------------------
 

@@ -74,6 +74,12 @@ CACHES = {
     }
 }
 
+RATE_LIMIT_URL = parse_redis(
+    "RATE_LIMIT_URL",
+    env.optional("RATE_LIMIT_URL") or CACHES["default"]["LOCATION"],
+    schemes=("redis", "rediss", "unix"),
+)
+
 STORAGES = {
     "default": parse_storage(
         "STORAGE_URL", env.text("STORAGE_URL", default=HOME.documents.as_uri())

@@ -77,6 +77,11 @@ CACHES = {
         "REVERSE_KEY_FUNCTION": "django_tenants.cache.reverse_key",
     }
 }
+RATE_LIMIT_URL = parse_redis(
+    "RATE_LIMIT_URL",
+    env.optional("RATE_LIMIT_URL") or CACHES["default"]["LOCATION"],
+    schemes=("redis", "rediss", "unix"),
+)
 STORAGES = {
     "default": parse_storage("STORAGE_URL", env.text("STORAGE_URL")),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -38,6 +38,7 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
 _number = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0)
 BROKER_URL = valkey_url(HOME, scheme="redis+socket", database=1 + _number % 60)
 CELERY_BROKER_URL = BROKER_URL
+RATE_LIMIT_URL = valkey_url(HOME, scheme="unix", database=61 + _number % 3)
 # Servers that a live test starts answer on whatever port was free.
 TENANT_BASE_DOMAIN = "localhost"
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost", ".localhost"]

@@ -6,6 +6,7 @@ from apps.accounts.services.keys import (
     KeyNotValid,
     KeyRequest,
     issue_key,
+    limit_key,
     revoke_key,
 )
 from apps.accounts.services.passwords import (
@@ -29,9 +30,17 @@ from apps.accounts.services.people import (
     reactivate,
 )
 from apps.accounts.services.sign_in import note_sign_in, note_sign_out
+from apps.accounts.services.throttle import (
+    Caller,
+    RateLimited,
+    charge_events,
+    current_caller,
+    tenant_limits,
+)
 from apps.accounts.tokens import LinkPurpose, PasswordLink
 
 __all__ = [
+    "Caller",
     "IssuedKey",
     "KeyMissing",
     "KeyNotValid",
@@ -43,19 +52,24 @@ __all__ = [
     "PasswordRefused",
     "PersonExists",
     "PersonNotValid",
+    "RateLimited",
     "change_access",
     "change_password",
     "change_person",
+    "charge_events",
     "check_address",
+    "current_caller",
     "deactivate",
     "found_owner",
     "invite",
     "issue_invitation",
     "issue_key",
+    "limit_key",
     "note_sign_in",
     "note_sign_out",
     "password_link",
     "reactivate",
     "revoke_key",
     "set_password",
+    "tenant_limits",
 ]

@@ -14,12 +14,15 @@ from apps.accounts import keyring
 from apps.accounts.domain.keys import KeyKind, KeyText, tags_within
 from apps.accounts.models import ApiKey
 from apps.accounts.selectors import KeyFacts, key_facts
+from apps.accounts.services.throttle import tenant_limits
 from apps.audit import services as audit
 from apps.core.domain.access import PERSONAL_ONLY, Actor, Scope
 from apps.core.domain.errors import FieldError, Forbidden, Missing, Unprocessable
+from apps.core.domain.limits import Limits
 from apps.tenants import selectors as tenants
 
 MAX_BOUND_TAGS: Final = 32
+NO_LIMITS: Final = Limits()
 
 
 class KeyNotValid(Unprocessable):
@@ -43,6 +46,7 @@ class KeyRequest:
     scopes: frozenset[Scope]
     bound_tags: Mapping[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,34 @@ def issue_key(*, actor: Actor, request: KeyRequest, now: datetime) -> IssuedKey:
         scopes=request.scopes,
         bound_tags=request.bound_tags,
         expires_at=request.expires_at,
+        limits=request.limits,
         created_by=actor.label,
         now=now,
     )
     _record(actor, "api_key.issued", row, now)
     return IssuedKey(key_facts(row), key.text)
+
+
+@transaction.atomic
+def limit_key(*, actor: Actor, key: UUID, limits: Limits, now: datetime) -> KeyFacts:
+    """Hold a key to other limits: at once in this process, within 15 seconds in every other.
+
+    :raises Forbidden: when the actor is not an owner.
+    :raises KeyMissing: when there is no such key.
+    :raises KeyNotValid: when a limit is none, or above the organization's.
+    """
+    actor.require(Scope.ADMIN)
+    wrong = tuple(_limit_problems(limits))
+    if wrong:
+        raise KeyNotValid(wrong[0].message, errors=wrong)
+    row = ApiKey.objects.select_for_update(of=("self",)).filter(public_id=key).first()
+    if row is None:
+        raise KeyMissing("There is no such key.")
+    if row.limits != limits:
+        row.limit(limits)
+        keyring.forget_on_commit()
+        _record(actor, "api_key.limited", row, now)
+    return key_facts(row)
 
 
 @transaction.atomic
@@ -124,6 +151,8 @@ def _check_right(actor: Actor, request: KeyRequest) -> None:
         actor.require(Scope.ADMIN)
     elif not actor.is_person:
         raise Forbidden("Only a person has personal keys.", code="no_person")
+    if request.limits != NO_LIMITS:
+        actor.require(Scope.ADMIN)
     for scope in sorted(request.scopes):
         actor.require(scope)
     if not tags_within(actor.bound_tags, request.bound_tags):
@@ -150,7 +179,11 @@ def _problems(request: KeyRequest, now: datetime) -> list[FieldError]:
     if not _tags_fit(request.bound_tags):
         text = "Bind up to 32 tags with keys of up to 64 and values of up to 256 bytes."
         found.append(FieldError("bound_tags", "tags", text))
-    return found
+    return [*found, *_limit_problems(request.limits)]
+
+
+def _limit_problems(limits: Limits) -> list[FieldError]:
+    return limits.problems(at_most=tenant_limits(tenants.current().limits))
 
 
 def _tags_fit(tags: Mapping[str, str]) -> bool:
@@ -175,6 +208,8 @@ def _record(actor: Actor, action: str, row: ApiKey, now: datetime) -> None:
             "scopes": list(row.scopes),
             "bound_tags": row.bound_tags,
             "expires_at": row.expires_at,
+            "requests_per_second": row.requests_per_second,
+            "events_per_second": row.events_per_second,
         },
         at=now,
     )

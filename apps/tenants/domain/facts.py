@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from apps.core.domain.limits import Limits
+
 
 class TenantStatus(StrEnum):
     """Whether a tenant is served; `provisioning` until its schema is complete."""
@@ -27,6 +29,7 @@ class TenantFacts:
     locale: str
     status: TenantStatus
     brand_color: str
+    limits: Limits
 
     @property
     def schema_name(self) -> str:

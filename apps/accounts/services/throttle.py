@@ -1,0 +1,274 @@
+"""Holds keys and tenants to their requests and events a second, across all processes.
+
+Valkey keeps the buckets. A process decides most calls from what it last heard and reports what it
+admitted ten times a second; near the edge it asks each time. So the limiter costs a few
+microseconds a call, and what processes admit too much meanwhile is booked as debt and waited off.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Final
+
+import structlog
+from django.conf import settings
+from prometheus_client import Counter
+
+from apps.accounts.adapters.buckets import BucketsUnavailable, Draw, draw
+from apps.core.domain.errors import TooMany
+from apps.core.domain.limits import MICRO, Limits, Pace, Standing, admits
+
+log = structlog.get_logger(__name__)
+
+REFUSED: Final = Counter(
+    "finops_rate_limited_total", "Requests refused for their rate", ["tenant", "resource"]
+)
+BLIND: Final = Counter(
+    "finops_rate_limiter_unavailable_total", "Times that Valkey did not answer the rate limiter"
+)
+
+_FRESH: Final = MICRO // 10
+"""Microseconds for which a process trusts what it last heard."""
+
+_BLIND: Final = MICRO
+"""Microseconds for which Valkey is not asked again after it did not answer."""
+
+_MOST_BUCKETS: Final = 16_384
+
+
+class RateLimited(TooMany):
+    """The key or its organization calls faster than it may."""
+
+    default_code = "rate_limited"
+
+    def __init__(self, message: str, *, standing: Standing) -> None:
+        super().__init__(message, retry_after=standing.reset)
+        self.standing = standing
+
+
+@dataclass(slots=True)
+class _Known:
+    """What this process knows of a bucket: a level at a time, and what is not reported yet."""
+
+    level: int
+    at: int
+    unreported: int = 0
+
+    def level_at(self, now: int, pace: Pace) -> int:
+        return pace.level_after(self.level, now - self.at)
+
+    def spend(self, tokens: int) -> None:
+        self.level -= tokens * MICRO
+        self.unreported += tokens
+
+    def report(self) -> int:
+        """Return what is not reported yet; it counts as reported from now on."""
+        reported, self.unreported = self.unreported, 0
+        return reported
+
+    def hear(self, level: int, now: int) -> None:
+        """Take what Valkey says, less what was admitted here since it was asked."""
+        self.level, self.at = level - self.unreported * MICRO, now
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One bucket that a call draws from, and how much."""
+
+    name: str
+    resource: str
+    owner: str
+    pace: Pace
+    wanted: int
+
+
+class Throttle:
+    """This process's side of all buckets. `clock` gives microseconds that never run backwards."""
+
+    def __init__(self, *, clock: Callable[[], int] = lambda: time.monotonic_ns() // 1000) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._known: dict[str, _Known] = {}
+        self._blind_until = 0
+
+    def take(self, asks: Sequence[_Ask]) -> list[int]:
+        """Take from every bucket, or from none; return the levels afterwards.
+
+        Without Valkey each process holds to the limits by itself: work goes on.
+
+        :raises RateLimited: when one of the buckets is empty.
+        """
+        with self._lock:
+            now = self._clock()
+            levels = self._decided_here(asks, now)
+            if levels is not None:
+                return levels
+            draws = self._draws(asks)
+        try:
+            admitted, heard = draw(draws)
+        except BucketsUnavailable as error:
+            self._go_blind(error)
+            with self._lock:
+                return self._decided_blindly(asks, self._clock())
+        with self._lock:
+            self._hear(asks, heard)
+        if not admitted:
+            raise _refusal(asks, heard)
+        return heard
+
+    def _decided_here(self, asks: Sequence[_Ask], now: int) -> list[int] | None:
+        """Decide from what is known; None when Valkey has to be asked."""
+        if now < self._blind_until:
+            return self._decided_blindly(asks, now)
+        levels = []
+        for ask in asks:
+            known = self._known.get(ask.name)
+            if known is None or now - known.at > _FRESH:
+                return None
+            levels.append(known.level_at(now, ask.pace))
+        if not all(map(admits, levels)):
+            raise _refusal(asks, levels)
+        after = [level - ask.wanted * MICRO for level, ask in zip(levels, asks, strict=True)]
+        if any(
+            level < ask.pace.capacity * MICRO // 10 for level, ask in zip(after, asks, strict=True)
+        ):
+            return None
+        for ask in asks:
+            self._known[ask.name].spend(ask.wanted)
+        return after
+
+    def _decided_blindly(self, asks: Sequence[_Ask], now: int) -> list[int]:
+        """Decide alone; nothing is kept to be reported, or all would be refused afterwards."""
+        self._make_room()
+        levels = []
+        for ask in asks:
+            known = self._known.setdefault(ask.name, _Known(ask.pace.capacity * MICRO, now))
+            known.level, known.at = known.level_at(now, ask.pace), now
+            levels.append(known.level)
+        if not all(map(admits, levels)):
+            raise _refusal(asks, levels)
+        for ask in asks:
+            self._known[ask.name].level -= ask.wanted * MICRO
+        return [level - ask.wanted * MICRO for level, ask in zip(levels, asks, strict=True)]
+
+    def _draws(self, asks: Sequence[_Ask]) -> list[Draw]:
+        self._make_room()
+        return [
+            Draw(ask.name, ask.pace, known.report() if known else 0, ask.wanted)
+            for ask, known in ((ask, self._known.get(ask.name)) for ask in asks)
+        ]
+
+    def _hear(self, asks: Sequence[_Ask], levels: Sequence[int]) -> None:
+        now = self._clock()
+        for ask, level in zip(asks, levels, strict=True):
+            self._known.setdefault(ask.name, _Known(level, now)).hear(level, now)
+
+    def _make_room(self) -> None:
+        if len(self._known) > _MOST_BUCKETS:
+            self._known.clear()
+
+    def _go_blind(self, error: BucketsUnavailable) -> None:
+        self._blind_until = self._clock() + _BLIND
+        BLIND.inc()
+        log.warning(
+            "rate limits hold in each process alone: Valkey does not answer", error=error.message
+        )
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who calls in this request, held to its own limits and to its organization's."""
+
+    schema: str
+    key_id: int
+    key: Limits
+    tenant: Limits
+    standing: Standing | None = field(default=None)
+
+    def request(self, *, brings_events: bool) -> None:
+        """Count one request, and refuse one with events while their bucket is in debt.
+
+        :raises RateLimited: when the key or the organization calls too fast.
+        """
+        asks = self._asks("requests", 1) + (self._asks("events", 0) if brings_events else [])
+        self._take(asks)
+
+    def events(self, count: int) -> None:
+        """Count the events that the request brought.
+
+        :raises RateLimited: when there are too many; nothing of the request may be stored then.
+        """
+        self._take(self._asks("events", count))
+
+    def _take(self, asks: list[_Ask]) -> None:
+        try:
+            levels = throttle.take(asks)
+        except RateLimited as refused:
+            self.standing = refused.standing
+            REFUSED.labels(self.schema, refused.standing.resource).inc()
+            raise
+        standings = [
+            Standing.of(ask.resource, ask.pace, level)
+            for ask, level in zip(asks, levels, strict=True)
+        ]
+        if self.standing is not None:
+            standings.append(self.standing)
+        self.standing = min(standings, key=lambda one: one.remaining * MICRO // one.limit)
+
+    def _asks(self, resource: str, wanted: int) -> list[_Ask]:
+        burst = settings.RATE_LIMIT_BURST_SECONDS
+        field_name = f"{resource}_per_second"
+        found = []
+        for owner, part, limits in (
+            ("this key", f"k{self.key_id}", self.key.over(_defaults("KEY"))),
+            ("this organization", "t", self.tenant.over(_defaults("TENANT"))),
+        ):
+            pace = Pace.of(getattr(limits, field_name), burst_seconds=burst)
+            name = f"limit:{{{self.schema}}}:{part}:{resource}"
+            found.append(_Ask(name, resource, owner, pace, wanted))
+        return found
+
+
+def tenant_limits(stated: Limits) -> Limits:
+    """Return the limits in force of an organization with these stated limits."""
+    return stated.over(_defaults("TENANT"))
+
+
+def charge_events(count: int) -> None:
+    """Count events of the request at hand; work outside of requests is not counted.
+
+    :raises RateLimited: when the key or its organization sends too many.
+    """
+    caller = current_caller.get()
+    if caller is not None:
+        caller.events(count)
+
+
+def _defaults(owner: str) -> Limits:
+    return Limits(**settings.RATE_LIMITS[owner])
+
+
+def _refusal(asks: Sequence[_Ask], levels: Sequence[int]) -> RateLimited:
+    wait, ask = max(
+        (
+            (ask.pace.seconds_until(level, tokens=1), ask)
+            for ask, level in zip(asks, levels, strict=True)
+            if not admits(level)
+        ),
+        key=lambda pair: pair[0],
+    )
+    wait = max(1, wait)
+    return RateLimited(
+        f"That is more than the {ask.pace.per_second:,} {ask.resource} a second that {ask.owner} "
+        f"may send. Wait {wait} second{'s' if wait > 1 else ''} and send the same again; nothing "
+        "of this request was stored.",
+        standing=Standing(ask.resource, ask.pace.capacity, 0, wait),
+    )
+
+
+throttle: Final = Throttle()
+current_caller: Final[ContextVar[Caller | None]] = ContextVar("current_caller", default=None)
