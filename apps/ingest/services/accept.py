@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from apps.accounts import services as accounts
 from apps.core.domain.access import Actor, Scope
 from apps.ingest.domain.receipt import BatchRefused, ItemError, Receipt
 from apps.ingest.models import IngestBatch
 from apps.ingest.services.breath import without_collections
+from apps.ingest.services.gate import in_flight
 from apps.ingest.services.locks import again_when_moved, booking_transaction, hold
 from apps.ingest.services.prepare import Prepared, prepare
 from apps.periods.domain.calendar import Calendar
@@ -39,13 +41,16 @@ def accept_events(
 
     :raises BatchRefused: when `atomic`, and an item is rejected or conflicts; nothing is stored.
     :raises Forbidden: when the actor lacks usage:write.
+    :raises RateLimited: when the key or its organization sends too many events a second.
+    :raises TenantBusy: when too many batches are in work; see `gate`.
     """
     actor.require(Scope.USAGE_WRITE)
+    accounts.charge_events(len(drafts))
     if dry_run:
         from apps.ingest.services.rehearse import rehearse
 
         return rehearse(drafts=drafts, actor=actor, received_at=received_at)
-    with without_collections():
+    with in_flight(), without_collections():
         return _accept(drafts, actor, received_at, atomic=atomic)
 
 
