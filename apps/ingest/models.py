@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -10,7 +11,7 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import Func, Q
 
-from apps.ingest.domain.receipt import Receipt
+from apps.ingest.domain.receipt import ItemError, Receipt
 
 
 class Moments(Func):
@@ -134,10 +135,13 @@ class Import(models.Model):
         RUNNING = "running"
         DONE = "done"
         FAILED = "failed"
+        CANCELLED = "cancelled"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=254, help_text="file name as uploaded")
-    kind = models.CharField(max_length=8, default="native", help_text="native or focus")
+    kind = models.CharField(
+        max_length=8, default="native", help_text="native, litellm, bedrock or focus"
+    )
     form = models.CharField(max_length=8, help_text="csv, jsonl or parquet")
     provider_account = models.CharField(
         max_length=200, blank=True, help_text="whose bill a FOCUS file is"
@@ -145,9 +149,15 @@ class Import(models.Model):
     source = models.CharField(max_length=200, blank=True, help_text="source of rows that name none")
     storage_key = models.CharField(max_length=300, help_text="where the stored file lies")
     size = models.BigIntegerField(help_text="bytes")
-    state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
     bound_tags = models.JSONField(default=dict, help_text="of the key that brought it")
     rows_done = models.BigIntegerField(default=0, help_text="rows read so far")
+    size_done = models.BigIntegerField(default=0, help_text="bytes of the file read so far")
+    part_at = models.DateTimeField(
+        null=True, help_text="when the part that is being stored was begun"
+    )
+    is_cancelled = models.BooleanField(default=False, help_text="no further part is begun")
+    ignored = models.BigIntegerField(default=0, help_text="rows that tell no use of a model")
     accepted = models.BigIntegerField(default=0, help_text="events stored")
     duplicates = models.BigIntegerField(default=0, help_text="rows that were stored before")
     conflicts = models.BigIntegerField(default=0)
@@ -157,27 +167,30 @@ class Import(models.Model):
     message = models.TextField(blank=True, help_text="why it failed")
     created_by = models.CharField(max_length=254)
     created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=["queued", "running", "done", "failed"]),
+                condition=Q(state__in=["queued", "running", "done", "failed", "cancelled"]),
                 name="ingest_import_state_known",
             ),
             models.CheckConstraint(
                 condition=Q(form__in=["csv", "jsonl", "parquet"]), name="ingest_import_form_known"
             ),
             models.CheckConstraint(
-                condition=Q(kind="native") | Q(kind="focus", form="csv", provider_account__gt=""),
+                condition=Q(kind__in=["native", "litellm", "bedrock"])
+                | Q(kind="focus", form="csv", provider_account__gt=""),
                 name="ingest_import_kind_known",
             ),
             models.CheckConstraint(
-                condition=Q(size__gte=0, rows_done__gte=0), name="ingest_import_counts"
+                condition=Q(size__gte=0, rows_done__gte=0, size_done__gte=0, ignored__gte=0),
+                name="ingest_import_counts",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["done", "failed"], finished_at__isnull=False)
+                condition=Q(state__in=["done", "failed", "cancelled"], finished_at__isnull=False)
                 | Q(state__in=["queued", "running"], finished_at__isnull=True),
                 name="ingest_import_finished_when_over",
             ),
@@ -188,25 +201,121 @@ class Import(models.Model):
 
     # Mutators
 
-    def advance(self, receipt: Receipt, *, rows: int, keep: int) -> None:
-        """Add what became of further rows; errors beyond `keep` are counted, not kept."""
+    def begin_part(self, *, at: datetime) -> None:
+        """Note that a part is begun: its receipt is found again by this moment."""
         self.state = self.State.RUNNING
-        self.rows_done += rows
-        self.accepted += receipt.accepted
-        self.duplicates += receipt.duplicates
-        self.conflicts += receipt.conflicts
-        self.rejected += receipt.rejected
-        self.unpriced += receipt.unpriced
+        self.started_at = self.started_at or at
+        self.part_at = at
+        self.save(update_fields=["state", "started_at", "part_at"])
+
+    def advance(self, receipt: Receipt, *, part: Part, keep: int) -> bool:
+        """Add what became of a part, once: False when another worker was faster.
+
+        The row shows the first `keep` errors; every one is kept as an `ImportProblem`.
+        """
         room = max(0, keep - len(self.errors))
-        self.errors = [*self.errors, *(error.as_dict() for error in receipt.errors[:room])]
-        self.save()
+        shown = [error.as_dict() for error in receipt.errors[:room]]
+        changed = Import.objects.filter(
+            pk=self.pk, rows_done=self.rows_done, finished_at__isnull=True
+        ).update(
+            rows_done=F("rows_done") + part.rows,
+            size_done=part.read,
+            accepted=F("accepted") + receipt.accepted,
+            duplicates=F("duplicates") + receipt.duplicates,
+            conflicts=F("conflicts") + receipt.conflicts,
+            rejected=F("rejected") + receipt.rejected,
+            unpriced=F("unpriced") + receipt.unpriced,
+            ignored=F("ignored") + part.ignored,
+            errors=[*self.errors, *shown],
+            part_at=None,
+        )
+        if changed:
+            ImportProblem.objects.bulk_create(
+                ImportProblem.of(self, error) for error in receipt.errors
+            )
+            self.refresh_from_db()
+        return bool(changed)
+
+    def cancel(self) -> bool:
+        """Ask that no further part is begun; False when the import is over."""
+        asked = Import.objects.filter(pk=self.pk, finished_at__isnull=True)
+        return bool(asked.update(is_cancelled=True))
 
     def finish(self, *, at: datetime, failure: str = "") -> None:
         """End the import, well or not."""
-        self.state = self.State.FAILED if failure else self.State.DONE
+        ended = self.State.CANCELLED if self.is_cancelled else self.State.DONE
+        self.state = self.State.FAILED if failure else ended
         self.message = failure
         self.finished_at = at
+        self.part_at = None
         self.save()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a file that was stored: its rows, those that were no use, and bytes read so far."""
+
+    rows: int
+    read: int
+    ignored: int = 0
+
+
+class ImportProblem(models.Model):
+    """Why a row of an imported file was not stored; append-only."""
+
+    of_import = models.ForeignKey(Import, on_delete=models.PROTECT, related_name="problems")
+    row = models.BigIntegerField(help_text="place in the file, from 0")
+    event_id = models.TextField(blank=True)
+    code = models.TextField()
+    field = models.TextField(blank=True)
+    message = models.TextField()
+
+    class Meta:
+        ordering = ["of_import", "row"]
+        constraints = [
+            models.UniqueConstraint(fields=["of_import", "row"], name="ingest_importproblem_once"),
+            models.CheckConstraint(condition=Q(row__gte=0), name="ingest_importproblem_row"),
+        ]
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.code}"
+
+    # Factories
+
+    @classmethod
+    def of(cls, one: Import, error: ItemError) -> ImportProblem:
+        """Return the problem of one row, unsaved."""
+        return cls(
+            of_import=one,
+            row=error.index,
+            event_id=error.id or "",
+            code=error.code,
+            field=error.field or "",
+            message=error.message.replace("\0", "\\0"),
+        )
+
+
+class SpanTotal(models.Model):
+    """Token totals of a span around others, as an agent's; to look at, never counted."""
+
+    trace_id = models.CharField(max_length=32, help_text="hex")
+    span_id = models.CharField(max_length=16, help_text="hex")
+    parent_id = models.CharField(max_length=16, blank=True, help_text="hex; empty at the root")
+    name = models.CharField(max_length=200)
+    counts = models.JSONField(help_text="tokens by the attribute's own name")
+    received_at = models.DateTimeField()
+    received_from = models.CharField(max_length=254, help_text="label of the actor")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["trace_id", "span_id"], name="ingest_spantotal_once"),
+            models.CheckConstraint(condition=Q(span_id__gt=""), name="ingest_spantotal_named"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.span_id}"
+
 
 
 class Backfill(models.Model):

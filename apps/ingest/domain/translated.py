@@ -29,11 +29,13 @@ class Translated:
     """One use as a payload tells it: fields of the wire form, and what makes it the same payload.
 
     `payload` holds what was sent, not what is made of it: its digest tells a replay from a
-    conflict, whatever becomes of the translation.
+    conflict, whatever becomes of the translation. `raw` is kept on the event to look at where the
+    fields hold no usage object of a provider.
     """
 
     fields: dict[str, Any]
     payload: Mapping[str, Any]
+    raw: Mapping[str, Any] | None = None
 
 
 class NotTranslated(Exception):
@@ -71,6 +73,8 @@ def sealed_draft(translated: Translated, *, door: str, index: int) -> Draft | Re
         return draft
     fields = {name: getattr(draft, name) for name in Draft.__struct_fields__}
     payload = {name: value for name, value in translated.payload.items() if value is not None}
+    if translated.raw is not None:
+        fields["raw_usage"] = dict(translated.raw)
     return SealedDraft(**fields, sealed=digest_of_payload(door=door, payload=payload))
 
 
