@@ -45,6 +45,13 @@ class AllocationRule(models.Model):
     percent = models.DecimalField(
         max_digits=12, decimal_places=6, help_text="markup in percent of what is charged"
     )
+    tiers = models.JSONField(default=list, help_text="bands of a tiered driver; frozen")
+    minimum_share = models.DecimalField(
+        max_digits=9, decimal_places=6, default=0, help_text="least share of a receiver, percent"
+    )
+    maximum_share = models.DecimalField(
+        max_digits=9, decimal_places=6, default=100, help_text="most share of a receiver, percent"
+    )
     valid_from = models.DateField(help_text="first day of the first month it applies to")
     valid_to = models.DateField(
         null=True, blank=True, help_text="first day of the first month it no longer applies to"
@@ -69,7 +76,14 @@ class AllocationRule(models.Model):
                 name="allocation_rule_words_known",
             ),
             models.CheckConstraint(
-                condition=Q(code__gt="") & Q(percent__gte=0), name="allocation_rule_named"
+                condition=Q(code__gt="") & Q(percent__gte=-100), name="allocation_rule_named"
+            ),
+            models.CheckConstraint(
+                condition=Q(minimum_share__gte=0)
+                & Q(minimum_share__lte=models.F("maximum_share"))
+                & Q(maximum_share__gt=0)
+                & Q(maximum_share__lte=100),
+                name="allocation_rule_shares_in_order",
             ),
             models.CheckConstraint(
                 condition=Q(valid_from__day=1)

@@ -34,7 +34,20 @@ class RuleInput(serializers.Serializer[Any]):
         choices=[policy.value for policy in ZeroPolicy], required=False
     )
     final_only = serializers.BooleanField(required=False)
-    percent = serializers.CharField(required=False, help_text="markup in percent")
+    percent = serializers.CharField(
+        required=False, help_text="markup in percent; below zero a subsidy"
+    )
+    tiers = serializers.ListField(
+        child=serializers.DictField(),
+        required=False,
+        help_text='bands of a tiered driver: [{"up_to": "1000", "weight": "1"}, {"weight": "0.5"}]',
+    )
+    minimum_share = serializers.CharField(
+        required=False, help_text="least share of a receiver in percent"
+    )
+    maximum_share = serializers.CharField(
+        required=False, help_text="most share of a receiver in percent; the rest is unallocated"
+    )
     first_month = serializers.CharField(required=False, help_text="2026-10; else the open month")
     last_month = serializers.CharField(required=False, allow_null=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from itertools import pairwise
 
 from apps.allocation.domain.graph import trapped
 from apps.allocation.domain.rules import MARKUP, UNALLOCATED, Axis, Method, Rule
@@ -119,13 +120,61 @@ def _measure_errors(rule: Rule) -> Iterator[FieldError]:
                 "percent_sum",
                 f"The percentages sum to {total.normalize():f}; they must sum to exactly 100.",
             )
-    if rule.method is Method.PROPORTIONAL and not rule.driver:
+    if rule.method in (Method.PROPORTIONAL, Method.TIERED) and not rule.driver:
         yield FieldError(
             "driver",
             "required",
-            "Say what to split by: cost, tokens, requests, or the code of an uploaded driver.",
+            "Say what to split by: cost, tokens, requests, meter:CODE, outcomes, or the code of an "
+            "uploaded driver.",
         )
-    if rule.method is Method.MARKUP and not 0 < rule.percent <= 1000:
+    if rule.method is Method.MARKUP and not (-100 <= rule.percent <= 1000 and rule.percent):
         yield FieldError(
-            "percent", "percent_range", "A markup is above 0 and at most 1000 percent."
+            "percent",
+            "percent_range",
+            "A markup is above 0 and at most 1000 percent; a subsidy below 0 and at least -100.",
+        )
+    yield from _tier_errors(rule)
+    yield from _share_errors(rule)
+
+
+def _tier_errors(rule: Rule) -> Iterator[FieldError]:
+    if rule.method is not Method.TIERED:
+        if rule.tiers:
+            yield FieldError("tiers", "tiered_only", "Only a tiered rule has tiers.")
+        return
+    bounds = [tier.up_to for tier in rule.tiers]
+    closed = [bound for bound in bounds[:-1] if bound is not None]
+    if not bounds or bounds[-1] is not None or len(closed) != len(bounds) - 1:
+        yield FieldError(
+            "tiers", "tiers_open", "Give every tier but the last an upper end, and the last none."
+        )
+    elif any(after <= before for before, after in pairwise([Decimal(0), *closed])):
+        yield FieldError("tiers", "tiers_order", "The upper ends of the tiers must rise from 0.")
+    if not any(tier.weight for tier in rule.tiers) or any(tier.weight < 0 for tier in rule.tiers):
+        yield FieldError(
+            "tiers", "tier_weight", "No tier weighs less than 0, and at least one more than 0."
+        )
+
+
+def _share_errors(rule: Rule) -> Iterator[FieldError]:
+    least, most = rule.minimum_share, rule.maximum_share
+    if not least and most == 100:
+        return
+    if rule.method not in (Method.EVEN, Method.PROPORTIONAL, Method.TIERED):
+        yield FieldError(
+            "minimum_share",
+            "shares_only",
+            "Only even, proportional and tiered rules have a least and a most share.",
+        )
+    if not 0 <= least <= most <= 100 or not most:
+        yield FieldError(
+            "minimum_share",
+            "share_range",
+            "Shares lie between 0 and 100, the least first.",
+        )
+    elif least * len(rule.receivers.named()) > 100:
+        yield FieldError(
+            "minimum_share",
+            "share_sum",
+            f"{len(rule.receivers.named())} receivers cannot each bear at least {least} percent.",
         )

@@ -11,6 +11,7 @@ from typing import Final
 
 from apps.allocation.domain.rules import (
     COST_DRIVER,
+    METER_DRIVER,
     REQUESTS_DRIVER,
     TOKENS_DRIVER,
     UNALLOCATED,
@@ -40,11 +41,15 @@ class Drivers:
         return self.previous.get(driver, {})
 
 
-def measured(sources: Iterable[Source], owners: Iterable[str]) -> dict[str, dict[str, Decimal]]:
+def measured(
+    sources: Iterable[Source], owners: Iterable[str], meters: Iterable[str] = ()
+) -> dict[str, dict[str, Decimal]]:
     """Return cost (effective, tenant's currency), tokens and requests by direct owner.
 
-    Shared and unowned cost does not count, so the drivers do not depend on the rules.
+    Of `meters` their quantities too, as drivers `meter:CODE`. Shared and unowned cost does not
+    count, so the drivers do not depend on the rules.
     """
+    asked: dict[str, dict[str, Decimal]] = {meter: defaultdict(Decimal) for meter in meters}
     cost: dict[str, int] = defaultdict(int)
     tokens: dict[str, Decimal] = defaultdict(Decimal)
     requests: dict[str, Decimal] = defaultdict(Decimal)
@@ -53,6 +58,8 @@ def measured(sources: Iterable[Source], owners: Iterable[str]) -> dict[str, dict
             continue
         cost[owner] += source.effective
         meter = source.facts.meter
+        if meter in asked:
+            asked[meter][owner] = EXACT.add(asked[meter][owner], source.quantity)
         if meter.endswith(_TOKENS_SUFFIX):
             tokens[owner] = EXACT.add(tokens[owner], source.quantity)
         elif meter == _REQUESTS_METER:
@@ -64,4 +71,5 @@ def measured(sources: Iterable[Source], owners: Iterable[str]) -> dict[str, dict
         },
         TOKENS_DRIVER: dict(tokens),
         REQUESTS_DRIVER: dict(requests),
+        **{f"{METER_DRIVER}{meter}": dict(values) for meter, values in asked.items()},
     }

@@ -14,6 +14,7 @@ from apps.allocation.domain.drivers import Drivers, measured
 from apps.allocation.domain.routes import Hop, Route, Router
 from apps.allocation.domain.rules import (
     MARKUP,
+    METER_DRIVER,
     UNALLOCATED,
     Axis,
     Facts,
@@ -114,7 +115,8 @@ class AxisAllocation:
             (rule for rule in rules if rule.axis is axis), key=lambda rule: rule.order
         )
         self.drivers = Drivers(
-            {**drivers.current, **measured(sources, self.owners)}, drivers.previous
+            {**drivers.current, **measured(sources, self.owners, _meters(self.rules))},
+            drivers.previous,
         )
         self.bases: list[Basis] = []
         self._markup_places: dict[tuple[str, str, str], int] = {}
@@ -198,6 +200,15 @@ class AxisAllocation:
                 marked.see(source, lines)
             yield from lines
         yield from marked.lines()
+
+
+def _meters(rules: Iterable[Rule]) -> set[str]:
+    """Return the meters that rules split by."""
+    return {
+        rule.driver.removeprefix(METER_DRIVER)
+        for rule in rules
+        if rule.driver.startswith(METER_DRIVER)
+    }
 
 
 def _divide(index: int, split: _Split, billed: int, effective: int) -> list[Line]:

@@ -16,6 +16,7 @@ from apps.allocation.domain.rules import (
     Receivers,
     Rule,
     Scope,
+    Tier,
     ZeroPolicy,
 )
 from apps.core.domain.errors import FieldError, Invalid
@@ -35,11 +36,15 @@ _FIELDS: Final = (
     "zero_policy",
     "final_only",
     "percent",
+    "tiers",
+    "minimum_share",
+    "maximum_share",
     "first_month",
     "last_month",
 )
 _CODE_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _TEXT_LIMIT: Final = 256
+_MOST_TIERS: Final = 20
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -63,6 +68,9 @@ def read_rule(body: Mapping[str, Any], *, first_month: Month) -> Rule:
         zero_policy=reader.word("zero_policy", ZeroPolicy, ZeroPolicy.UNALLOCATED),
         final_only=reader.flag("final_only"),
         percent=reader.decimal("percent", body.get("percent", 0)),
+        tiers=reader.tiers(),
+        minimum_share=reader.decimal("minimum_share", body.get("minimum_share", 0)),
+        maximum_share=reader.decimal("maximum_share", body.get("maximum_share"), default=100),
         valid_from=reader.month("first_month", first_month),
         valid_to=reader.month_after("last_month"),
     )
@@ -86,6 +94,9 @@ def rule_json(rule: Rule) -> dict[str, Any]:
         "zero_policy": rule.zero_policy.value,
         "final_only": rule.final_only,
         "percent": f"{rule.percent:f}",
+        "tiers": tiers_json(rule.tiers),
+        "minimum_share": f"{rule.minimum_share:f}",
+        "maximum_share": f"{rule.maximum_share:f}",
         "first_month": str(Month.of(rule.valid_from)) if rule.valid_from else None,
         "last_month": str(Month.of(rule.valid_to) - 1) if rule.valid_to else None,
     }
@@ -108,6 +119,17 @@ def receivers_json(receivers: Receivers) -> Any:
     if receivers.percents:
         return {code: f"{part:f}" for code, part in sorted(receivers.percents.items())}
     return sorted(receivers.codes)
+
+
+def tiers_json(tiers: Iterable[Tier]) -> list[dict[str, Any]]:
+    """Return tiers as JSON, the last with `up_to` null."""
+    return [
+        {
+            "up_to": None if tier.up_to is None else f"{tier.up_to:f}",
+            "weight": f"{tier.weight:f}",
+        }
+        for tier in tiers
+    ]
 
 
 class _Reader:
@@ -179,9 +201,9 @@ class _Reader:
             self.wrong(field, "flag", "Give true or false.")
         return value is True
 
-    def decimal(self, field: str, value: Any) -> Decimal:
+    def decimal(self, field: str, value: Any, *, default: int = 0) -> Decimal:
         """Read a plain decimal with at most 6 decimals; JSON floats are refused."""
-        text = str(value if value not in (None, "") else 0)
+        text = str(value if value not in (None, "") else default)
         try:
             if isinstance(value, float | bool) or len(text) > 20:
                 raise InvalidOperation
@@ -235,6 +257,24 @@ class _Reader:
             owners=frozenset(self._values("scope.owners", body.get("owners", ()))),
             facts=facts,
             tags=self._tags(body.get("tags", {})),
+        )
+
+    def tiers(self) -> tuple[Tier, ...]:
+        """Read the bands of a tiered rule, as [{"up_to": "100", "weight": "1"}, ...]."""
+        body = self._body.get("tiers") or []
+        if not isinstance(body, list) or len(body) > _MOST_TIERS:
+            self.wrong("tiers", "list", f"Give a list of at most {_MOST_TIERS} tiers.")
+            return ()
+        return tuple(self._tier(f"tiers.{at}", one) for at, one in enumerate(body))
+
+    def _tier(self, field: str, body: Any) -> Tier:
+        if not isinstance(body, Mapping) or set(body) - {"up_to", "weight"}:
+            self.wrong(field, "object", 'Give an object, as {"up_to": "100", "weight": "1"}.')
+            return Tier(None, Decimal(0))
+        end = body.get("up_to")
+        return Tier(
+            up_to=None if end in (None, "") else self.decimal(f"{field}.up_to", end),
+            weight=self.decimal(f"{field}.weight", body.get("weight", 0)),
         )
 
     def receivers(self) -> Receivers:

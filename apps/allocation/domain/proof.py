@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import Final
 
 from apps.allocation.domain.engine import AxisAllocation, Line, Totals
 from apps.allocation.domain.rules import Rule
@@ -63,8 +64,18 @@ def input_digest(
 
 
 def rule_content(rule: Rule) -> dict[str, object]:
-    """Return a rule as plain values, for digests and audit."""
-    return asdict(rule)
+    """Return a rule as plain values, for digests and audit.
+
+    What came to rules later and is not used is left out, so that no older digest changes.
+    """
+    content = asdict(rule)
+    for name in ("tiers", "minimum_share", "maximum_share"):
+        if getattr(rule, name) == _UNUSED[name]:
+            del content[name]
+    return content
+
+
+_UNUSED: Final = {"tiers": (), "minimum_share": 0, "maximum_share": 100}
 
 
 class Sealer:

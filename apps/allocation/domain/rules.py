@@ -32,6 +32,7 @@ class Method(StrEnum):
     EVEN = "even"
     FIXED = "fixed"
     PROPORTIONAL = "proportional"
+    TIERED = "tiered"
     MARKUP = "markup"
 
 
@@ -48,7 +49,13 @@ COST_DRIVER: Final = "cost"
 TOKENS_DRIVER: Final = "tokens"
 REQUESTS_DRIVER: Final = "requests"
 MEASURED_DRIVERS: Final = (COST_DRIVER, TOKENS_DRIVER, REQUESTS_DRIVER)
-"""Drivers that the engine measures on directly owned cost; every other code is uploaded."""
+"""Drivers that the engine always measures on directly owned cost."""
+
+METER_DRIVER: Final = "meter:"
+"""Before a meter's code: the quantity of that meter in directly owned cost, measured when asked."""
+
+OUTCOMES_DRIVER: Final = "outcomes"
+"""Successful outcomes of a receiver's own usage; `outcomes:NAME` counts those of one name."""
 
 
 class Facts(NamedTuple):
@@ -110,13 +117,24 @@ class Receivers:
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """A band of a driver: units up to `up_to` (None: all the rest) weigh `weight` each."""
+
+    up_to: Decimal | None
+    weight: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One version of one rule, as the engine applies it.
 
     Rules of a lower `level` run first and what they hand out may be picked up by later ones
     (step-down); rules of one level that feed each other are solved together (reciprocal). In a
     level the smallest (`priority`, `code`) picks first. With `final_only`, receivers that pass
-    their own cost on are left out and the rest is scaled up.
+    their own cost on are left out and the rest is scaled up. `tiers` weigh the driver of a tiered
+    rule band by band. No receiver bears less than `minimum_share` or more than `maximum_share`
+    percent of what the rule hands out; what the others may not bear stays unallocated. A negative
+    `percent` makes a markup a subsidy.
     """
 
     code: str
@@ -131,6 +149,9 @@ class Rule:
     zero_policy: ZeroPolicy = ZeroPolicy.UNALLOCATED
     final_only: bool = False
     percent: Decimal = Decimal(0)
+    tiers: tuple[Tier, ...] = ()
+    minimum_share: Decimal = Decimal(0)
+    maximum_share: Decimal = Decimal(100)
     version: int = 1
     valid_from: date | None = None
     valid_to: date | None = None

@@ -11,7 +11,14 @@ from functools import cached_property
 from apps.allocation.domain.drivers import Drivers, DriverValues
 from apps.allocation.domain.engine import AxisAllocation
 from apps.allocation.domain.proof import input_digest, source_totals, sources_digest
-from apps.allocation.domain.rules import MARKUP, UNALLOCATED, Axis, Facts, Rule
+from apps.allocation.domain.rules import (
+    MARKUP,
+    OUTCOMES_DRIVER,
+    UNALLOCATED,
+    Axis,
+    Facts,
+    Rule,
+)
 from apps.allocation.domain.sources import Source, in_quanta
 from apps.allocation.models import Driver, Run, RunState
 from apps.allocation.selectors.rules import rules_for
@@ -19,6 +26,8 @@ from apps.core.domain.money import PUBLISHED_QUANTUM
 from apps.core.domain.months import Month
 from apps.costs import selectors as costs
 from apps.directory import selectors as directory
+from apps.periods import selectors as periods
+from apps.usage import selectors as usage
 
 
 @dataclass(frozen=True)
@@ -99,16 +108,17 @@ def gather(*, month: Month, rules: Sequence[Rule] | None = None) -> Inputs:
         costs.owned_lines(base, costs.attribution_of(month)), key=lambda one: one.line.key
     )
     lines = [one.line for one in owned]
+    applied = rules_for(month) if rules is None else rules
     return Inputs(
         month=month,
         base=base,
         lines=lines,
         sources=_sources(lines),
         owners=[one.owner for one in owned],
-        rules=rules_for(month) if rules is None else rules,
+        rules=applied,
         receivers=everyone(month),
         cost_centers=_cost_centers(month),
-        drivers={axis: _drivers(month, axis) for axis in Axis},
+        drivers={axis: _drivers(month, axis, applied) for axis in Axis},
     )
 
 
@@ -178,12 +188,34 @@ def _cost_centers(month: Month) -> dict[str, str]:
     return centers | {team.code: team.cost_center or UNALLOCATED for team in directory.teams(on)}
 
 
-def _drivers(month: Month, axis: Axis) -> Drivers:
+def _drivers(month: Month, axis: Axis, rules: Sequence[Rule]) -> Drivers:
     before = month - 1
+    asked = any(_counts_outcomes(rule) for rule in rules if rule.axis is axis)
     return Drivers(
-        current=uploaded(month, axis),
+        current={**uploaded(month, axis), **(outcomes(month, axis) if asked else {})},
         previous={**_measured_before(before, axis), **uploaded(before, axis)},
     )
+
+
+def _counts_outcomes(rule: Rule) -> bool:
+    return rule.driver.partition(":")[0] == OUTCOMES_DRIVER
+
+
+def outcomes(month: Month, axis: Axis) -> dict[str, dict[str, Decimal]]:
+    """Return successful outcomes of a month by receiver, all together and by their names."""
+    period = periods.period(month)
+    attribution = costs.attribution_of(month)
+    counts: dict[str, dict[str, Decimal]] = {}
+    for told in usage.successes(start=period.starts_at, end=period.ends_at):
+        owner = attribution.owner_of(
+            tags=told.tags, sku_provider="", sku_model="", on=month.last_day
+        )
+        holder = owner.customer if axis is Axis.CUSTOMER else _team_holder(owner)
+        for code in (OUTCOMES_DRIVER, f"{OUTCOMES_DRIVER}:{told.name}"):
+            values = counts.setdefault(code, {})
+            if holder:
+                values[holder] = values.get(holder, Decimal(0)) + told.count
+    return counts
 
 
 def uploaded(month: Month, axis: Axis) -> dict[str, dict[str, Decimal]]:

@@ -87,6 +87,9 @@ def _rule(row: AllocationRule) -> Rule:
         "zero_policy": row.zero_policy,
         "final_only": row.final_only,
         "percent": f"{row.percent:f}",
+        "tiers": row.tiers,
+        "minimum_share": f"{row.minimum_share:f}",
+        "maximum_share": f"{row.maximum_share:f}",
         "first_month": str(Month.of(row.valid_from)),
         "last_month": str(Month.of(row.valid_to) - 1) if row.valid_to else None,
     }

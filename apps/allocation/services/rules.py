@@ -11,7 +11,7 @@ from django.db.models import Max
 
 from apps.allocation.domain.check import check_circles, check_rule
 from apps.allocation.domain.facts import RuleFacts
-from apps.allocation.domain.payload import receivers_json, rule_json, scope_json
+from apps.allocation.domain.payload import receivers_json, rule_json, scope_json, tiers_json
 from apps.allocation.domain.rules import Rule, in_force
 from apps.allocation.models import AllocationRule
 from apps.allocation.selectors.inputs import known_receivers
@@ -131,6 +131,9 @@ def _insert(
         zero_policy=rule.zero_policy.value,
         final_only=rule.final_only,
         percent=rule.percent,
+        tiers=tiers_json(rule.tiers),
+        minimum_share=rule.minimum_share,
+        maximum_share=rule.maximum_share,
         valid_from=_first_day(rule),
         valid_to=rule.valid_to,
         is_ended=is_ended,

@@ -16,7 +16,8 @@ _METHODS: Final = [
     (Method.EVEN.value, "Even: equal shares"),
     (Method.FIXED.value, "Fixed: percentages"),
     (Method.PROPORTIONAL.value, "Proportional to a driver"),
-    (Method.MARKUP.value, "Markup on what receivers are charged"),
+    (Method.TIERED.value, "Tiered: a driver weighed in bands"),
+    (Method.MARKUP.value, "Markup or subsidy on what receivers are charged"),
 ]
 _ZERO: Final = [
     (ZeroPolicy.UNALLOCATED.value, "Leave it unallocated"),
@@ -62,9 +63,18 @@ class RuleForm(forms.Form):
     receivers = _lines(
         help_text="A star for everyone, else one a line; for percentages: search 40."
     )
-    driver = _text(help_text="cost, tokens, requests, or an uploaded driver such as headcount.")
+    driver = _text(
+        help_text="cost, tokens, requests, outcomes, meter:output_tokens, or an uploaded driver "
+        "such as headcount."
+    )
+    tiers = _lines(
+        help_text="One a line, the upper end and the weight of a unit: 1000 1, then for the rest: "
+        "* 0.5."
+    )
+    minimum_share = _text(label="Least share, percent")
+    maximum_share = _text(label="Most share, percent", help_text="The rest stays unallocated.")
     zero_policy = forms.ChoiceField(label="When the driver is zero", choices=_ZERO)
-    percent = _text(label="Markup percent")
+    percent = _text(label="Markup percent", help_text="Below zero it is a subsidy.")
     level = forms.IntegerField(
         min_value=1,
         max_value=100,
@@ -101,6 +111,9 @@ class RuleForm(forms.Form):
             "scope": scope,
             "receivers": _receivers(entered["receivers"], entered["method"]),
             "percent": entered["percent"] or "0",
+            "tiers": _tiers(entered["tiers"]),
+            "minimum_share": entered["minimum_share"] or "0",
+            "maximum_share": entered["maximum_share"] or "100",
             "level": entered["level"],
             "priority": entered["priority"],
             "first_month": entered["first_month"],
@@ -124,6 +137,13 @@ def initial_of(rule: Rule) -> dict[str, Any]:
         "driver": rule.driver,
         "zero_policy": rule.zero_policy.value,
         "percent": f"{rule.percent.normalize():f}" if rule.percent else "",
+        "tiers": "\n".join(
+            f"{EVERYONE if tier.up_to is None else f'{tier.up_to.normalize():f}'} "
+            f"{tier.weight.normalize():f}"
+            for tier in rule.tiers
+        ),
+        "minimum_share": f"{rule.minimum_share.normalize():f}" if rule.minimum_share else "",
+        "maximum_share": f"{rule.maximum_share.normalize():f}" if rule.maximum_share != 100 else "",
         "level": rule.level,
         "priority": rule.priority,
         "final_only": rule.final_only,
@@ -152,6 +172,17 @@ def _tags(text: str) -> dict[str, list[str]]:
         key, _, value = line.partition("=")
         found.setdefault(key.strip(), []).append(value.strip() or "*")
     return found
+
+
+def _tiers(text: str) -> list[dict[str, Any]]:
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    return [
+        {
+            "up_to": None if parts[0] == EVERYONE else parts[0],
+            "weight": parts[1] if len(parts) > 1 else "0",
+        }
+        for parts in lines
+    ]
 
 
 def _receivers(text: str, method: str) -> Any:

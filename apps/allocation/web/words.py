@@ -32,14 +32,25 @@ def split_in_words(rule: Rule) -> str:
         case Method.DIRECT:
             return f"all to {over}"
         case Method.EVEN:
-            return f"equally over {over}"
+            return f"equally over {over}{_bounds_in_words(rule)}"
         case Method.FIXED:
             parts = sorted(rule.receivers.percents.items())
             return ", ".join(f"{code} {plain_decimal(part)} %" for code, part in parts)
         case Method.MARKUP:
-            return f"{plain_decimal(rule.percent)} % on {over}"
+            what = "" if rule.percent > 0 else ", a subsidy"
+            return f"{plain_decimal(rule.percent)} % on {over}{what}"
         case Method.PROPORTIONAL:
-            return f"by {rule.driver} over {over}"
+            return f"by {rule.driver} over {over}{_bounds_in_words(rule)}"
+        case Method.TIERED:
+            bands = len(rule.tiers)
+            return f"by {rule.driver} in {bands} tiers over {over}{_bounds_in_words(rule)}"
+
+
+def _bounds_in_words(rule: Rule) -> str:
+    least, most = plain_decimal(rule.minimum_share), plain_decimal(rule.maximum_share)
+    parts = [f"at least {least} %"] if rule.minimum_share else []
+    parts += [f"at most {most} %"] if rule.maximum_share != 100 else []
+    return "".join(f", {part}" for part in parts)
 
 
 def reason_in_words(line: LineFacts) -> str:

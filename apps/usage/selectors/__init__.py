@@ -17,6 +17,7 @@ from apps.usage.selectors.rollups import (
     skus_of,
     tag_sets_of,
 )
+from apps.usage.selectors.successes import Successes, successes
 from apps.usage.selectors.summary import summary
 from apps.usage.selectors.unpriced import UnpricedSku, unpriced
 
@@ -36,6 +37,7 @@ __all__ = [
     "RollupRow",
     "SentNames",
     "SkuFacts",
+    "Successes",
     "Summary",
     "TagSetFacts",
     "UnpricedSku",
@@ -50,6 +52,7 @@ __all__ = [
     "period_rollups",
     "sent_names",
     "skus_of",
+    "successes",
     "summary",
     "tag_sets_of",
     "unpriced",
