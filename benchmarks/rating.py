@@ -20,6 +20,8 @@ from typing import Final, NamedTuple
 from apps.catalog.adapters.genai_prices import published_catalog
 from apps.catalog.domain.aliases import ModelIndex, ModelRule, ProviderRule
 from apps.rating.domain.book import PriceBook
+from apps.rating.domain.discounts import Discount
+from apps.rating.domain.mapping import Meaning
 from apps.rating.domain.prices import BEGINNING, FOREVER, PriceRow, Quote
 from apps.rating.domain.rate import cost_of
 from benchmarks.rounds import Ratio, interleaved
@@ -84,6 +86,14 @@ class PublishedPrices:
 
     def contract_rows(self) -> Sequence[PriceRow]:
         """Return no contract price."""
+        return ()
+
+    def discounts(self) -> Sequence[Discount]:
+        """Return no discount."""
+        return ()
+
+    def meanings(self) -> Sequence[Meaning]:
+        """Return no mapping."""
         return ()
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from apps.catalog.domain.aliases import ModelIndex, ModelRule, ProviderRule
 from apps.catalog.domain.conditions import Conditions
 from apps.rating.domain.book import PriceBook
+from apps.rating.domain.discounts import Discount
 from apps.rating.domain.mapping import Meaning
 from apps.rating.domain.prices import BEGINNING, FOREVER, PriceRow
 
@@ -56,6 +57,7 @@ class PlainSource:
         self.rows = rows
         self.reads = 0
         self.said: Sequence[Meaning] = ()
+        self.reductions: Sequence[Discount] = ()
         named = {r.provider: ProviderRule(r.provider, {"contains": r.provider}) for r in rows}
         self._providers = tuple(providers) or tuple(named.values())
 
@@ -74,10 +76,19 @@ class PlainSource:
     def contract_rows(self) -> Sequence[PriceRow]:
         return [r for r in self.rows if r.kind == "contract"]
 
+    def discounts(self) -> Sequence[Discount]:
+        return self.reductions
+
     def meanings(self) -> Sequence[Meaning]:
         return self.said
 
 
-def book_of(*rows: PriceRow, providers: Sequence[ProviderRule] = ()) -> PriceBook:
+def book_of(
+    *rows: PriceRow,
+    providers: Sequence[ProviderRule] = (),
+    discounts: Sequence[Discount] = (),
+) -> PriceBook:
     """Make a book of these rows."""
-    return PriceBook(version=1, source=PlainSource(rows, providers))
+    source = PlainSource(rows, providers)
+    source.reductions = discounts
+    return PriceBook(version=1, source=source)

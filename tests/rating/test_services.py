@@ -133,7 +133,7 @@ def test_requests_have_a_price_only_where_one_is_listed(acme):
 
 
 def test_a_book_is_read_lazily(acme, django_assert_max_num_queries):
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(9):
         book = rating.price_book()
         for _ in range(100):
             sku = sku_of(book, "openai", "gpt-4o")

@@ -10,12 +10,14 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 from apps.catalog.domain.aliases import ModelIndex, ProviderRule, provider_named
 from apps.catalog.domain.conditions import canonical_tier
 from apps.catalog.domain.meters import REQUESTS
+from apps.rating.domain.discounts import Discount, discounted
 from apps.rating.domain.mapping import Meaning, Meanings, Name, plain_name
 from apps.rating.domain.prices import BEGINNING, FOREVER, PriceRow, Quote, SkuKey
 from apps.rating.domain.selection import (
     Breakpoints,
     Stretch,
     applicable,
+    best_of,
     breakpoints_of,
     choose,
     covers,
@@ -49,6 +51,9 @@ class PriceSource(Protocol):
 
     def contract_rows(self) -> Sequence[PriceRow]:
         """Return all contract prices."""
+
+    def discounts(self) -> Sequence[Discount]:
+        """Return all discounts."""
 
     def meanings(self) -> Sequence[Meaning]:
         """Return what sent models mean, as the tenant says."""
@@ -168,6 +173,10 @@ class PriceBook:
         """Return all contract prices."""
         return self._source.contract_rows()
 
+    def rivals(self, *, sku: SkuKey, meter: str, at: datetime) -> list[PriceRow]:
+        """Return the prices that tie, so that none of them holds; one that holds is alone."""
+        return best_of(applicable(self._rows_of(sku), sku, meter), meter, at)
+
     def tiers_of(self, *, sku: SkuKey, at: datetime) -> tuple[int, ...]:
         """Return the context thresholds of a SKU at a moment, in tokens."""
         return thresholds(self._rows_of(sku), sku, at)
@@ -217,7 +226,9 @@ class PriceBook:
         name = (sku.provider, sku.model)
         rows = self._rows.get(name)
         if rows is None:
-            rows = (*self._list_rows(*name), *self._contract_rows(*name))
+            listed = self._list_rows(*name)
+            reductions = [each for each in self._source.discounts() if each.names(*name)]
+            rows = (*listed, *self._contract_rows(*name), *discounted(listed, reductions))
             if len(self._rows) >= _MOST_ENTRIES:
                 self._rows.clear()
             self._rows[name] = rows

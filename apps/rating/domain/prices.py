@@ -17,7 +17,7 @@ BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """Stands for "until further notice" where a moment is needed."""
 
-Kind = Literal["contract", "list"]
+Kind = Literal["contract", "discount", "list"]
 
 
 class SkuKey(NamedTuple):
@@ -48,10 +48,27 @@ class SkuKey(NamedTuple):
         return f"{name}, {words}" if words else name
 
 
+class Applied(NamedTuple):
+    """The discount behind a discounted price: `percent` off a list price per its unit size.
+
+    `rank` says how specific it is among others, `regional` that the list price has a region. Not
+    `exact`: the price cannot be kept without losing digits, and prices nothing.
+    """
+
+    percent: Decimal
+    list_amount: Decimal
+    list_unit_size: int
+    name: str
+    rank: tuple[int, ...]
+    regional: bool
+    exact: bool
+
+
 class PriceRow(NamedTuple):
     """One price as the tables hold it; valid in [valid_from, valid_to).
 
-    `model` of a contract price may be a pattern: a code, or a prefix that ends in "*".
+    `model` of a contract price may be a pattern: a code, or a prefix that ends in "*". A
+    discounted price carries what it was made of in `applied`.
     """
 
     kind: Kind
@@ -65,6 +82,7 @@ class PriceRow(NamedTuple):
     valid_from: datetime
     valid_to: datetime
     source: str
+    applied: Applied | None = None
 
     @property
     def key(self) -> str:
@@ -83,9 +101,19 @@ class PriceRow(NamedTuple):
             str(self.unit_size),
             self.currency,
             self.valid_from.astimezone(UTC).isoformat(),
+            *self._discount,
         )
         text = "\x1f".join(parts)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def _discount(self) -> tuple[str, ...]:
+        """Return what tells one discounted price from another of the same amount."""
+        applied = self.applied
+        if applied is None:
+            return ()
+        listed = plain_decimal(applied.list_amount), str(applied.list_unit_size)
+        return (*listed, plain_decimal(applied.percent), applied.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

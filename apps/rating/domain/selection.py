@@ -95,14 +95,20 @@ def choose(rows: Iterable[PriceRow], meter: str, at: datetime) -> PriceRow | Non
 
     Contract goes over list; then the meter's own price over its stand-in, a named model over a
     pattern and the longer pattern over the shorter, a region over none, the higher context
-    tier, a daily window over none.
+    tier, a daily window over none; then a discounted price over its list price, and the more
+    specific discount over the other. A discount that cannot be kept exactly prices nothing.
     """
-    active = [row for row in rows if _in_force(row, at)]
-    if not active:
+    best = best_of(rows, meter, at)
+    if len(best) != 1 or (best[0].applied is not None and not best[0].applied.exact):
         return None
-    ranked = sorted(((_specificity(row, meter), row) for row in active), key=lambda pair: pair[0])
-    best, row = ranked[-1]
-    return None if len(ranked) > 1 and ranked[-2][0] == best else row
+    return best[0]
+
+
+def best_of(rows: Iterable[PriceRow], meter: str, at: datetime) -> list[PriceRow]:
+    """Return the most specific rows in force: one that holds, none, or several that tie."""
+    ranked = [(_specificity(row, meter), row) for row in rows if _in_force(row, at)]
+    best = max((rank for rank, _ in ranked), default=None)
+    return [row for rank, row in ranked if rank == best]
 
 
 def covers(pattern: str, model: str) -> bool:
@@ -139,14 +145,18 @@ def _in_force(row: PriceRow, at: datetime) -> bool:
     return not window or parse_window(window).holds(at)
 
 
-def _specificity(row: PriceRow, meter: str) -> tuple[bool, bool, bool, int, bool, int, bool]:
-    pattern = row.model
+_Rank = tuple[bool, bool, bool, int, bool, int, bool, tuple[int, ...]]
+
+
+def _specificity(row: PriceRow, meter: str) -> _Rank:
+    pattern, applied = row.model, row.applied
     return (
         row.kind == "contract",
         row.meter == meter,
         not pattern.endswith(_ANY_SUFFIX),
         len(pattern) if row.kind == "contract" else 0,
-        bool(row.conditions.region),
+        bool(row.conditions.region) if applied is None else applied.regional,
         row.conditions.context_gt,
         bool(row.conditions.window),
+        () if applied is None else applied.rank,
     )

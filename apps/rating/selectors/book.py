@@ -20,9 +20,11 @@ from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.errors import Missing
 from apps.rating.domain import diff
 from apps.rating.domain.book import PriceBook, PriceRow, SkuKey
+from apps.rating.domain.discounts import Discount
 from apps.rating.domain.mapping import Meaning
 from apps.rating.domain.prices import BEGINNING, FOREVER
 from apps.rating.models import ContractPrice, CurrentVersion, ModelMapping, PriceBookVersion
+from apps.rating.selectors.terms import TERMS, stored_terms
 
 _MOST_BOOKS: Final = 16
 """Books kept in a process: the versions in use of the tenants it serves most."""
@@ -46,7 +48,7 @@ class VersionUnknown(Missing):
 
 
 def price_book(*, version: int | None = None) -> PriceBook:
-    """Return the price book in force, or an older version of it; at most three queries.
+    """Return the price book in force, or an older version of it; at most five queries.
 
     Books are kept in the process by schema and version. One that is read inside a transaction
     is not kept, as it may show rows that never commit.
@@ -78,7 +80,7 @@ def latest_knowledge() -> tuple[datetime | None, datetime | None]:
     """Return when the catalogue, and when the tenant's prices and mappings, last changed."""
     known = [
         rows.aggregate(opened=Max("known_from"), closed=Max("known_to"))
-        for rows in (ContractPrice.objects, ModelMapping.objects)
+        for rows in (table._default_manager for table in TERMS)
     ]
     moments = (at for each in known for at in each.values() if at is not None)
     contract = max(moments, default=None)
@@ -121,7 +123,8 @@ class StoredPrices:
 
     def __init__(self, facts: VersionFacts) -> None:
         self._known_at = facts.catalog_known_at
-        self._contracts = _contract_rows(facts.contract_known_at)
+        self._terms = stored_terms(facts.contract_known_at)
+        self._contracts = (*_contract_rows(facts.contract_known_at), *self._terms.prices)
         self._meanings = stored_meanings(facts.contract_known_at)
         self._providers: tuple[ProviderRule, ...] | None = None
         self._models: dict[str, ModelIndex] = {}
@@ -148,6 +151,10 @@ class StoredPrices:
     def contract_rows(self) -> Sequence[PriceRow]:
         """Return all contract prices; no query."""
         return self._contracts
+
+    def discounts(self) -> Sequence[Discount]:
+        """Return all discounts; no query."""
+        return self._terms.discounts
 
     def meanings(self) -> Sequence[Meaning]:
         """Return what sent models mean; no query."""
@@ -184,8 +191,13 @@ def contract_row(price: ContractPrice) -> PriceRow:
         currency=price.currency,
         valid_from=price.valid_from,
         valid_to=price.valid_to or FOREVER,
-        source=f"contract {price.public_id}",
+        source=_source(price),
     )
+
+
+def _source(price: ContractPrice) -> str:
+    derived = "" if price.cost_model_id is None else "derived, "
+    return f"{derived}contract {price.public_id}"
 
 
 def _plain(amount: Decimal) -> Decimal:

@@ -12,6 +12,7 @@ from apps.catalog.domain.conditions import canonical_tier
 from apps.rating.domain.contracts import ContractDraft
 from apps.rating.domain.prices import PriceRow
 from apps.rating.domain.selection import covers
+from apps.rating.domain.terms import Scope
 from apps.rating.selectors.book import list_row
 
 _MOST_PEERS: Final = 500
@@ -26,6 +27,19 @@ def canonical_draft(draft: ContractDraft) -> ContractDraft:
         provider, model = _canonical_names(provider, model, listed)
     conditions = draft.conditions._replace(service_tier=tier, batch=batch)
     return replace(draft, provider=provider, model=model, conditions=conditions)
+
+
+def canonical_scope(scope: Scope) -> Scope:
+    """Return the scope with the names that usage will carry, so that it can ever match."""
+    listed = catalog.last_known_at()
+    provider, model = scope.provider.strip().lower(), scope.model.strip()
+    family = scope.family.strip().lower()
+    if listed is not None and model:
+        provider, model = _canonical_names(provider, model, listed)
+    elif listed is not None and provider:
+        known = provider_named(catalog.provider_rules(known_at=listed), provider)
+        provider = provider if known is None else known.code
+    return replace(scope, provider=provider, model=model, family=family)
 
 
 def list_peers(draft: ContractDraft) -> list[PriceRow]:

@@ -17,8 +17,9 @@ from apps.rating.models import Price
 class UsedPrice:
     """A price as it was used: `amount` of `currency` per `unit_size` units (`unit`) of a meter.
 
-    `sku` labels what the price is for. `kind` is contract or list; `source` says which. None as
-    a bound of validity is unbounded.
+    `sku` labels what the price is for. `kind` is contract, discount or list; `source` says which.
+    None as a bound of validity is unbounded. A discounted price names its list price, and the
+    `percent` off it.
     """
 
     id: int
@@ -33,6 +34,9 @@ class UsedPrice:
     kind: str
     source: str
     conditions: Conditions
+    list_amount: Decimal | None = None
+    list_unit_size: int | None = None
+    percent: Decimal | None = None
 
 
 def prices(ids: Iterable[int]) -> dict[int, UsedPrice]:
@@ -64,4 +68,7 @@ def _facts(row: Price) -> UsedPrice:
         kind=row.kind,
         source=row.source,
         conditions=conditions,
+        list_amount=row.list_amount,
+        list_unit_size=row.list_unit_size,
+        percent=row.percent,
     )

@@ -1,5 +1,14 @@
 """What may be done to prices: negotiate, end, withdraw, adopt, and use them."""
 
+from apps.rating.services.commitments import (
+    CommitmentExists,
+    CommitmentNotValid,
+    CommitmentUnknown,
+    end_level,
+    put_level_in_force,
+    record_commitment,
+    withdraw_level,
+)
 from apps.rating.services.contracts import (
     ContractDraft,
     PriceNotValid,
@@ -8,6 +17,15 @@ from apps.rating.services.contracts import (
     end_contract_price,
     record_contract_price,
     withdraw_contract_price,
+)
+from apps.rating.services.cost_models import CostModelNotValid, Priced, record_cost_model
+from apps.rating.services.discounts import (
+    DiscountNotValid,
+    DiscountOverlaps,
+    DiscountUnknown,
+    end_discount,
+    record_discount,
+    withdraw_discount,
 )
 from apps.rating.services.mappings import (
     MappingDraft,
@@ -22,7 +40,14 @@ from apps.rating.services.used import price_ids
 from apps.rating.services.versions import PriceBookMoved, adopt_version, check_version, hold_version
 
 __all__ = [
+    "CommitmentExists",
+    "CommitmentNotValid",
+    "CommitmentUnknown",
     "ContractDraft",
+    "CostModelNotValid",
+    "DiscountNotValid",
+    "DiscountOverlaps",
+    "DiscountUnknown",
     "MappingDraft",
     "MappingNotValid",
     "MappingOverlaps",
@@ -30,15 +55,24 @@ __all__ = [
     "PriceNotValid",
     "PriceOverlaps",
     "PriceUnknown",
+    "Priced",
     "adopt_version",
     "check_version",
     "end_contract_price",
+    "end_discount",
+    "end_level",
     "end_mapping",
     "hold_version",
     "price_ids",
+    "put_level_in_force",
+    "record_commitment",
     "record_contract_price",
+    "record_cost_model",
+    "record_discount",
     "record_mapping",
     "settled",
     "withdraw_contract_price",
+    "withdraw_discount",
+    "withdraw_level",
     "withdraw_mapping",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -14,12 +14,10 @@ from apps.core.domain.access import Actor
 from apps.core.domain.errors import Conflict, FieldError, Invalid, Missing
 from apps.rating.domain import contracts
 from apps.rating.domain.contracts import ContractDraft
-from apps.rating.models import ContractPrice
-from apps.rating.selectors.book import contract_row, latest_knowledge
+from apps.rating.models import ContractPrice, CostModel
+from apps.rating.selectors.book import contract_row
 from apps.rating.selectors.peers import canonical_draft, list_peers
-from apps.rating.services.versions import held_version
-
-_TICK = timedelta(microseconds=1)
+from apps.rating.services.versions import next_knowledge
 
 
 class PriceNotValid(Invalid):
@@ -50,10 +48,17 @@ def record_contract_price(*, draft: ContractDraft, actor: Actor, now: datetime) 
     :raises PriceOverlaps: when another contract price holds for the same thing and time.
     :raises PriceUnknown: when `replaces` names no price that is believed.
     """
+    return store_contract_price(draft=draft, cost_model=None, actor=actor, now=now)
+
+
+def store_contract_price(
+    *, draft: ContractDraft, cost_model: CostModel | None, actor: Actor, now: datetime
+) -> UUID:
+    """Record a contract price as above; a derived one names the cost model behind it."""
     _refuse(contracts.faults(draft))
     draft = canonical_draft(draft)
     with transaction.atomic():
-        known_at = _next_knowledge(now)
+        known_at = next_knowledge(now)
         replaced = None if draft.replaces is None else _believed(draft.replaces)
         known = [] if replaced is None else [contract_row(replaced)]
         slip = contracts.unit_slip(draft, known + list_peers(draft))
@@ -61,7 +66,9 @@ def record_contract_price(*, draft: ContractDraft, actor: Actor, now: datetime) 
         if replaced is not None:
             _make_room(replaced, draft, known_at, actor)
         _refuse_overlap(draft)
-        price = _insert(_row(draft, known_at, actor, replaced))
+        row = _row(draft, known_at, actor, replaced)
+        row.cost_model = cost_model
+        price = _insert(row)
         audit.record(
             actor=actor,
             action="contract_price.recorded",
@@ -73,6 +80,17 @@ def record_contract_price(*, draft: ContractDraft, actor: Actor, now: datetime) 
     return price.public_id
 
 
+def standing_price(draft: ContractDraft) -> UUID | None:
+    """Return the one price that stands for the same thing at some of the same time.
+
+    :raises PriceOverlaps: when there are several; which of them is replaced is not ours to say.
+    """
+    found = list(_overlapping(canonical_draft(draft)).order_by("valid_from")[:2])
+    if len(found) > 1:
+        raise PriceOverlaps(_overlap_message(found[1].public_id))
+    return found[0].public_id if found else None
+
+
 def end_contract_price(*, price: UUID, valid_to: datetime, actor: Actor, now: datetime) -> UUID:
     """End a contract price at a moment; return the id of the row that now says so.
 
@@ -82,7 +100,7 @@ def end_contract_price(*, price: UUID, valid_to: datetime, actor: Actor, now: da
     :raises PriceUnknown: when there is no such price that is believed.
     """
     with transaction.atomic():
-        known_at = _next_knowledge(now)
+        known_at = next_knowledge(now)
         row = _believed(price)
         if valid_to <= row.valid_from or (row.valid_to is not None and valid_to >= row.valid_to):
             fault = FieldError(
@@ -112,7 +130,7 @@ def withdraw_contract_price(*, price: UUID, reason: str, actor: Actor, now: date
         fault = FieldError("reason", "required", "Say in plain text why the price was wrong.")
         raise PriceNotValid(fault.message, errors=(fault,))
     with transaction.atomic():
-        known_at = _next_knowledge(now)
+        known_at = next_knowledge(now)
         row = _believed(price)
         _forget(row, known_at)
         audit.record(
@@ -129,15 +147,6 @@ def _refuse(faults: Sequence[FieldError]) -> None:
     if faults:
         code = "unit_slip" if faults[0].code == "unit_slip" else None
         raise PriceNotValid(faults[0].message, code=code, errors=tuple(faults))
-
-
-def _next_knowledge(now: datetime) -> datetime:
-    """Lock the version in force and return a moment after everything that is known already."""
-    version = held_version()
-    _, learned = latest_knowledge()
-    return max(
-        now, version.contract_known_at + _TICK, (learned or version.contract_known_at) + _TICK
-    )
 
 
 def _believed(price: UUID) -> ContractPrice:

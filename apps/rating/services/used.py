@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from django.db import transaction
 
-from apps.rating.domain.prices import BEGINNING, FOREVER, Quote, SkuKey
+from apps.rating.domain.prices import BEGINNING, FOREVER, PriceRow, Quote, SkuKey
 from apps.rating.models import Price
 
 _ids: Final[WeakKeyDictionary[Quote, int]] = WeakKeyDictionary()
@@ -68,4 +69,15 @@ def _row(quote: Quote) -> Price:
         valid_from=None if row.valid_from == BEGINNING else row.valid_from,
         valid_to=None if row.valid_to == FOREVER else row.valid_to,
         source=row.source,
+        **_discount(row),
     )
+
+
+def _discount(row: PriceRow) -> dict[str, Decimal | int]:
+    if row.applied is None:
+        return {}
+    return {
+        "list_amount": row.applied.list_amount,
+        "list_unit_size": row.applied.list_unit_size,
+        "percent": row.applied.percent,
+    }
