@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import orjson
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from apps.core.api.errors import PROBLEM, problem_body, refusal_response
-from apps.core.domain.errors import Forbidden, Invalid, Missing
+from apps.core.domain.errors import Forbidden, Invalid, Missing, Unavailable
 from apps.core.web import errors as pages
 from apps.tenants.middleware import is_machine_path
 
@@ -33,8 +36,15 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500 without asking the database for anything."""
+    """Answer 500, or 503 when the database did not answer, without asking it for anything."""
     if is_machine_path(request.path):
+        if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+            return refusal_response(
+                Unavailable(
+                    "The database did not answer. Send it again; what was stored counts once.",
+                    code="database_unavailable",
+                )
+            )
         body = problem_body(
             status=500,
             title="Internal error",

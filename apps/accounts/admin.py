@@ -32,7 +32,17 @@ class TeamMembershipAdmin(ReadOnlyAdmin):
 class ApiKeyAdmin(ReadOnlyAdmin):
     """Keys without their secrets."""
 
-    list_display = ("name", "prefix", "kind", "user", "last_used_at", "expires_at", "revoked_at")
+    list_display = (
+        "name",
+        "prefix",
+        "kind",
+        "user",
+        "requests_per_second",
+        "events_per_second",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    )
     list_filter = ("kind",)
     list_select_related = ("user",)
     search_fields = ("name", "prefix")

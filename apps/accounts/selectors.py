@@ -24,6 +24,12 @@ class PersonMissing(Missing):
     default_code = "person_not_found"
 
 
+class KeyMissing(Missing):
+    """There is no such key, or none that the actor may see."""
+
+    default_code = "key_not_found"
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody who can sign in."""
@@ -171,6 +177,17 @@ def api_keys(*, actor: Actor) -> list[KeyFacts]:
     if not actor.may(Scope.ADMIN):
         rows = rows.filter(user_id=actor.user_id) if actor.user_id else rows.none()
     return [key_facts(row) for row in rows]
+
+
+def api_key(*, key: UUID) -> KeyFacts:
+    """Return a key by id.
+
+    :raises KeyMissing: when there is none.
+    """
+    row = ApiKey.objects.select_related("user").filter(public_id=key).first()
+    if row is None:
+        raise KeyMissing("There is no such key.")
+    return key_facts(row)
 
 
 def person_of(user: User) -> Person:

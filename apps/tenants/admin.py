@@ -10,7 +10,16 @@ from apps.tenants.models import Domain, Tenant
 class TenantAdmin(ReadOnlyAdmin):
     """The organizations."""
 
-    list_display = ("slug", "name", "status", "base_currency", "timezone", "created_at")
+    list_display = (
+        "slug",
+        "name",
+        "status",
+        "base_currency",
+        "timezone",
+        "requests_per_second",
+        "events_per_second",
+        "created_at",
+    )
     list_filter = ("status", "base_currency")
     search_fields = ("slug", "name")
     ordering = ("slug",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from django.contrib import messages
@@ -17,11 +18,12 @@ from django_tenants.utils import schema_context
 
 from apps.accounts import selectors as accounts
 from apps.accounts import services as account_services
-from apps.accounts.web.forms import show_refusal
+from apps.accounts.web.forms import LimitsForm, show_refusal
 from apps.audit import selectors as audit
 from apps.audit.domain.words import words
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Conflict, Unprocessable
+from apps.core.domain.limits import MOST_PER_SECOND, Limits
 from apps.core.web.lists import Column, DataList, Empty, ListState
 from apps.core.web.page import Action, Crumb, Fact, Page
 from apps.core.web.parts import Entry
@@ -127,6 +129,7 @@ class TenantPage(PageMixin, TemplateView):
                 Fact("Schema", one.schema),
                 Fact("Currency", one.currency),
                 Fact("Timezone", one.timezone.key),
+                Fact("Limits", _limits(one)),
             ],
             actions=_actions(one),
         )
@@ -163,12 +166,57 @@ def _actions(one: tenants.TenantFacts) -> list[Action]:
         return [_posting("Resume", "operator:resume", one.slug)]
     return [
         _posting("Show an invitation link", "operator:invitation", one.slug),
+        Action(label="Limits", url=reverse("operator:limits", args=[one.slug])),
         Action(label="Suspend", dialog="suspend", danger=True),
     ]
 
 
+def _limits(one: tenants.TenantFacts) -> str:
+    limits = account_services.tenant_limits(one.limits)
+    return (
+        f"{limits.requests_per_second:,} requests and {limits.events_per_second:,} events a second"
+    )
+
+
 def _posting(label: str, name: str, slug: str) -> Action:
     return Action(label=label, url=reverse(name, args=[slug]), method="post")
+
+
+class Limit(PageMixin, FormView):  # type: ignore[type-arg]
+    """Holds a tenant's keys together to other limits."""
+
+    template_name = "operator/limits.html"
+    form_class = LimitsForm
+    scopes = OPERATORS
+
+    def page(self) -> Page:
+        one = tenants.fresh(slug=self.kwargs["slug"])
+        back = reverse("operator:tenant", args=[one.slug])
+        return Page(
+            title=f"Limits of {one.name}",
+            subtitle="What all keys of the organization may send together.",
+            crumbs=[Crumb("Tenants", reverse("operator:tenants")), Crumb(one.name, back)],
+        )
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        back = reverse("operator:tenant", args=[self.kwargs["slug"]])
+        return super().get_context_data(back=back, **kwargs)
+
+    def get_form(self, form_class: type[LimitsForm] | None = None) -> LimitsForm:
+        form: LimitsForm = super().get_form(form_class)
+        form.hint(
+            account_services.default_limits("TENANT"), most=Limits(MOST_PER_SECOND, MOST_PER_SECOND)
+        )
+        return form
+
+    def get_initial(self) -> dict[str, Any]:
+        return asdict(tenants.fresh(slug=self.kwargs["slug"]).limits)
+
+    def form_valid(self, form: LimitsForm) -> HttpResponse:
+        slug = self.kwargs["slug"]
+        services.limit(actor=self.actor, slug=slug, limits=form.to_limits(), now=timezone.now())
+        messages.success(self.request, "These limits hold within 30 seconds in every process.")
+        return HttpResponseRedirect(reverse("operator:tenant", args=[slug]))
 
 
 class Posting(PageMixin, View):

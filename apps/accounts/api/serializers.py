@@ -7,9 +7,24 @@ from rest_framework import serializers
 from apps.accounts.domain.keys import KeyKind
 from apps.accounts.services import KeyRequest
 from apps.core.domain.access import Role, Scope
+from apps.core.domain.limits import Limits
+
+_PER_SECOND = {"required": False, "allow_null": True, "min_value": 1, "default": None}
 
 
-class KeyInput(serializers.Serializer):  # type: ignore[type-arg]
+class LimitsInput(serializers.Serializer):  # type: ignore[type-arg]
+    """How fast a key may call; null is the platform's default for a key."""
+
+    requests_per_second = serializers.IntegerField(**_PER_SECOND, help_text="requests a second")
+    events_per_second = serializers.IntegerField(**_PER_SECOND, help_text="events a second")
+
+    def to_limits(self) -> Limits:
+        """Return the limits."""
+        values = self.validated_data
+        return Limits(values["requests_per_second"], values["events_per_second"])
+
+
+class KeyInput(LimitsInput):
     """A key to issue."""
 
     name = serializers.CharField(max_length=120)
@@ -29,6 +44,7 @@ class KeyInput(serializers.Serializer):  # type: ignore[type-arg]
             scopes=frozenset(Scope(scope) for scope in values["scopes"]),
             bound_tags=values["bound_tags"],
             expires_at=values["expires_at"],
+            limits=self.to_limits(),
         )
 
 
@@ -42,6 +58,10 @@ class KeyOutput(serializers.Serializer):  # type: ignore[type-arg]
     owner = serializers.CharField(help_text="e-mail address of a personal key's person, else empty")
     scopes = serializers.ListField(child=serializers.CharField())
     bound_tags = serializers.DictField(child=serializers.CharField())
+    requests_per_second = serializers.IntegerField(
+        source="limits.requests_per_second", allow_null=True
+    )
+    events_per_second = serializers.IntegerField(source="limits.events_per_second", allow_null=True)
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField()
     expires_at = serializers.DateTimeField(allow_null=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from apps.accounts.api.serializers import (
     IssuedKeyOutput,
     KeyInput,
     KeyOutput,
+    LimitsInput,
     PersonChange,
     PersonInput,
     PersonOutput,
@@ -58,6 +60,17 @@ class ApiKey(APIView):
     """One API key."""
 
     permission_classes = [IsPersonOrAdmin]
+
+    @extend_schema(operation_id="api_keys_limit", request=LimitsInput, responses=KeyOutput)
+    def patch(self, request: Request, key: UUID) -> Response:
+        """Hold the key to other limits; what is left out stays, null is the default."""
+        actor = actor_of(request)
+        actor.require(Scope.ADMIN)
+        asked = LimitsInput(data=request.data, partial=True)
+        asked.is_valid(raise_exception=True)
+        limits = replace(selectors.api_key(key=key).limits, **asked.validated_data)
+        facts = services.limit_key(actor=actor, key=key, limits=limits, now=timezone.now())
+        return Response(KeyOutput(facts).data)
 
     @extend_schema(operation_id="api_keys_revoke", request=None, responses=KeyOutput)
     def delete(self, request: Request, key: UUID) -> Response:

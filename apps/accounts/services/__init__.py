@@ -35,6 +35,7 @@ from apps.accounts.services.throttle import (
     RateLimited,
     charge_events,
     current_caller,
+    default_limits,
     tenant_limits,
 )
 from apps.accounts.tokens import LinkPurpose, PasswordLink
@@ -60,6 +61,7 @@ __all__ = [
     "check_address",
     "current_caller",
     "deactivate",
+    "default_limits",
     "found_owner",
     "invite",
     "issue_invitation",

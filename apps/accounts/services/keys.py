@@ -13,11 +13,11 @@ from django.db import transaction
 from apps.accounts import keyring
 from apps.accounts.domain.keys import KeyKind, KeyText, tags_within
 from apps.accounts.models import ApiKey
-from apps.accounts.selectors import KeyFacts, key_facts
+from apps.accounts.selectors import KeyFacts, KeyMissing, key_facts
 from apps.accounts.services.throttle import tenant_limits
 from apps.audit import services as audit
 from apps.core.domain.access import PERSONAL_ONLY, Actor, Scope
-from apps.core.domain.errors import FieldError, Forbidden, Missing, Unprocessable
+from apps.core.domain.errors import FieldError, Forbidden, Unprocessable
 from apps.core.domain.limits import Limits
 from apps.tenants import selectors as tenants
 
@@ -29,12 +29,6 @@ class KeyNotValid(Unprocessable):
     """A key cannot be made of what was asked for."""
 
     default_code = "key_not_valid"
-
-
-class KeyMissing(Missing):
-    """There is no such key, or none that the actor may see."""
-
-    default_code = "key_not_found"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 from django.conf import settings
@@ -224,8 +224,8 @@ class Caller:
         field_name = f"{resource}_per_second"
         found = []
         for owner, part, limits in (
-            ("this key", f"k{self.key_id}", self.key.over(_defaults("KEY"))),
-            ("this organization", "t", self.tenant.over(_defaults("TENANT"))),
+            ("this key", f"k{self.key_id}", self.key.over(default_limits("KEY"))),
+            ("this organization", "t", tenant_limits(self.tenant)),
         ):
             pace = Pace.of(getattr(limits, field_name), burst_seconds=burst)
             name = f"limit:{{{self.schema}}}:{part}:{resource}"
@@ -235,7 +235,7 @@ class Caller:
 
 def tenant_limits(stated: Limits) -> Limits:
     """Return the limits in force of an organization with these stated limits."""
-    return stated.over(_defaults("TENANT"))
+    return stated.over(default_limits("TENANT"))
 
 
 def charge_events(count: int) -> None:
@@ -248,7 +248,8 @@ def charge_events(count: int) -> None:
         caller.events(count)
 
 
-def _defaults(owner: str) -> Limits:
+def default_limits(owner: Literal["KEY", "TENANT"]) -> Limits:
+    """Return the platform's limits for whoever has none of their own."""
     return Limits(**settings.RATE_LIMITS[owner])
 
 

@@ -8,9 +8,11 @@ from typing import Any
 from django import forms
 
 from apps.accounts.domain.keys import KeyKind
-from apps.accounts.services import KeyRequest
+from apps.accounts.services import KeyRequest, default_limits, tenant_limits
 from apps.core.domain.access import Actor, Role, Scope
 from apps.core.domain.errors import Refusal
+from apps.core.domain.limits import MOST_PER_SECOND, Limits
+from apps.tenants import selectors as tenants
 
 ROLE_WORDS = {
     Role.OWNER: "Owner: everything but deciding own requests",
@@ -137,7 +139,33 @@ class InviteForm(AccessForm):
     field_order = ["email", "name", "role", "teams"]
 
 
-class KeyForm(forms.Form):
+class LimitsForm(forms.Form):
+    """Requests and events a second; empty is the default."""
+
+    requests_per_second = forms.IntegerField(
+        required=False, min_value=1, max_value=MOST_PER_SECOND, label="Requests per second"
+    )
+    events_per_second = forms.IntegerField(
+        required=False, min_value=1, max_value=MOST_PER_SECOND, label="Events per second"
+    )
+
+    def hint(self, inherited: Limits, *, most: Limits) -> None:
+        """Say beside each field what holds while it is empty, and what is the most."""
+        for name in ("requests_per_second", "events_per_second"):
+            default, top = getattr(inherited, name), getattr(most, name)
+            self.fields[name].help_text = f"Empty: {min(default, top):,}. At most {top:,}."
+
+    def hint_of_key(self) -> None:
+        """Say what holds for a key of the current tenant."""
+        self.hint(default_limits("KEY"), most=tenant_limits(tenants.current().limits))
+
+    def to_limits(self) -> Limits:
+        """Return the limits."""
+        cleaned = self.cleaned_data
+        return Limits(cleaned.get("requests_per_second"), cleaned.get("events_per_second"))
+
+
+class KeyForm(LimitsForm):
     """A new API key; offers only what its maker may grant."""
 
     name = forms.CharField(
@@ -161,6 +189,7 @@ class KeyForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}),
         help_text="The last day (UTC) on which the key works. Empty: until it is revoked.",
     )
+    field_order = ["name", "kind", "scopes", "bound_tags", "expires_on"]
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -175,6 +204,9 @@ class KeyForm(forms.Form):
                 (KeyKind.PERSONAL.value, "Personal: acts as you"),
             ]
             self.fields["kind"].initial = KeyKind.SERVICE.value
+            self.hint_of_key()
+        else:
+            del self.fields["requests_per_second"], self.fields["events_per_second"]
 
     def clean_bound_tags(self) -> dict[str, str]:
         """Read `key=value, key=value`."""
@@ -199,6 +231,7 @@ class KeyForm(forms.Form):
             scopes=frozenset(Scope(scope) for scope in cleaned["scopes"]),
             bound_tags=cleaned["bound_tags"],
             expires_at=ends,
+            limits=self.to_limits(),
         )
 
     def _choices_of(self, name: str) -> forms.ChoiceField:

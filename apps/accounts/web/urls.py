@@ -25,5 +25,6 @@ urlpatterns = [
     ),
     path("settings/api-keys/", keys.Keys.as_view(), name="keys"),
     path("settings/api-keys/new/", keys.NewKey.as_view(), name="key_new"),
+    path("settings/api-keys/<uuid:key>/limits/", keys.LimitKey.as_view(), name="key_limits"),
     path("settings/api-keys/<uuid:key>/revoke/", keys.RevokeKey.as_view(), name="key_revoke"),
 ]

@@ -15,7 +15,7 @@ from django.views.generic import FormView, TemplateView, View
 
 from apps.accounts import selectors, services
 from apps.accounts.selectors import KeyFacts
-from apps.accounts.web.forms import KeyForm, show_refusal
+from apps.accounts.web.forms import KeyForm, LimitsForm, show_refusal
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Forbidden, Unprocessable
 from apps.core.web.lists import Column, DataList, Empty, ListState
@@ -43,7 +43,10 @@ class Keys(PageMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         now = timezone.now()
         keys = selectors.api_keys(actor=self.actor)
-        rows = [{"key": key, "state": key.state(now)} for key in keys]
+        rows = [
+            {"key": key, "state": key.state(now), "limits": self.actor.may(Scope.ADMIN)}
+            for key in keys
+        ]
         shown = DataList(
             key="keys",
             caption=_HERE,
@@ -97,6 +100,51 @@ class NewKey(PageMixin, FormView):  # type: ignore[type-arg]
             show_refusal(form, refusal)
             return self.form_invalid(form)
         return self.render_to_response(self.get_context_data(form=None, issued=issued))
+
+
+class LimitKey(PageMixin, FormView):  # type: ignore[type-arg]
+    """Holds a key to other limits."""
+
+    template_name = "accounts/key_limits.html"
+    form_class = LimitsForm
+    scopes: ClassVar[dict[str, Scope | None]] = {"GET": Scope.ADMIN, "POST": Scope.ADMIN}
+
+    def page(self) -> Page:
+        crumbs = [Crumb("Settings"), Crumb(_HERE, reverse("accounts:keys"))]
+        return Page(
+            title=f"Limits of {self._key().name}",
+            subtitle="Requests beyond them are answered 429 and told when to come again.",
+            crumbs=crumbs,
+        )
+
+    def get_form(self, form_class: type[LimitsForm] | None = None) -> LimitsForm:
+        form: LimitsForm = super().get_form(form_class)
+        form.hint_of_key()
+        return form
+
+    def get_initial(self) -> dict[str, Any]:
+        limits = self._key().limits
+        return {
+            "requests_per_second": limits.requests_per_second,
+            "events_per_second": limits.events_per_second,
+        }
+
+    def form_valid(self, form: LimitsForm) -> HttpResponse:
+        try:
+            facts = services.limit_key(
+                actor=self.actor,
+                key=self.kwargs["key"],
+                limits=form.to_limits(),
+                now=timezone.now(),
+            )
+        except Unprocessable as refusal:
+            show_refusal(form, refusal)
+            return self.form_invalid(form)
+        messages.success(self.request, f"{facts.name} has new limits, within 15 seconds.")
+        return HttpResponseRedirect(reverse("accounts:keys"))
+
+    def _key(self) -> KeyFacts:
+        return selectors.api_key(key=self.kwargs["key"])
 
 
 class RevokeKey(PageMixin, View):
