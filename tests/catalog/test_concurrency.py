@@ -10,6 +10,7 @@ from django.db import connections
 
 from apps.catalog import services
 from apps.catalog.models import AiModel, ListPrice, Recognition
+from apps.core.domain.access import system_actor
 from tests.catalog.test_import import published
 
 LATER = datetime(2031, 1, 1, tzinfo=UTC)
@@ -24,9 +25,7 @@ def test_imports_at_once_change_nothing_twice(committed_db):
     def run(_index):
         try:
             start.wait(timeout=20)
-            return services.import_catalog(
-                catalog=catalog, now=LATER, actor=services.system_actor("tests")
-            )
+            return services.import_catalog(catalog=catalog, now=LATER, actor=system_actor("tests"))
         finally:
             connections.close_all()
 

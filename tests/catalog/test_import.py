@@ -19,9 +19,11 @@ from apps.catalog.domain.published import PublishedCatalog, PublishedPrice, Rate
 from apps.catalog.models import AiModel, ListPrice, Meter, Provider, Recognition
 from apps.catalog.tasks import sync_prices
 from apps.core.domain.access import system_actor
+from tests.catalog.reviewers import approve_all
 
 FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)  # when the template database imported the package
 NOW = datetime(2026, 10, 15, 12, tzinfo=UTC)
+AFTER = NOW + timedelta(minutes=1)  # when people approve what was imported at NOW
 ACTOR = system_actor("tests")
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +61,10 @@ def repriced(amount: str, **changes):
 
 
 def run(catalog, now=NOW):
-    return services.import_catalog(catalog=catalog, now=now, actor=ACTOR)
+    """Import, and let people approve whatever waits for them."""
+    report = services.import_catalog(catalog=catalog, now=now, actor=ACTOR)
+    approve_all(now=now + timedelta(minutes=1))
+    return report
 
 
 def input_price(at, provider="openai", model="gpt-4o"):
@@ -67,6 +72,12 @@ def input_price(at, provider="openai", model="gpt-4o"):
     return [
         row.amount for row in rows if (row.meter, row.conditions) == ("input_tokens", Conditions())
     ]
+
+
+def stored_price(row):
+    conditions = Conditions(*(getattr(row, name) for name in Conditions._fields))
+    rate = Rate(row.amount, row.unit_size, row.currency)
+    return PublishedPrice(row.meter_id, conditions, rate, row.valid_from, row.valid_to)
 
 
 def state():
@@ -84,7 +95,7 @@ def test_everything_that_is_published_is_there():
 
 def test_every_published_price_is_stored_digit_for_digit():
     stored = {
-        (row.model.provider.code, row.model.code, services._published(row))
+        (row.model.provider.code, row.model.code, stored_price(row))
         for row in ListPrice.objects.select_related("model__provider")
     }
     assert stored == {
@@ -106,24 +117,25 @@ def test_a_repetition_changes_nothing_and_records_nothing():
 
 def test_a_changed_price_closes_what_was_known_and_opens_a_new_row():
     report = run(with_model(published(), "openai", "gpt-4o", repriced("2.25")))
-    assert (report.changed_models, report.opened, report.closed) == (1, 1, 1)
-    assert input_price(NOW - timedelta(microseconds=1)) == [Decimal("2.5")]
-    assert input_price(NOW) == [Decimal("2.25")]
+    assert (report.changed_models, report.said, report.proposed, report.opened) == (1, 2, 1, 0)
+    assert input_price(NOW) == [Decimal("2.5")]
+    assert input_price(AFTER) == [Decimal("2.25")]
     rows = ListPrice.objects.filter(
         model__code="gpt-4o", model__provider__code="openai", meter="input_tokens", batch=False
     ).filter(service_tier="", context_gt=0)
     assert sorted((row.known_from, row.known_to) for row in rows.order_by("id")) == [
-        (FIRST, NOW),
-        (NOW, None),
+        (FIRST, AFTER),
+        (AFTER, None),
     ]
-    entry = audit.page(before=None, limit=1)[0]
-    assert (entry.action, entry.detail["opened"]) == ("list_prices.imported", 1)
+    approved, imported = audit.page(before=None, limit=2)
+    assert (imported.action, imported.detail["proposed"]) == ("list_prices.imported", 1)
+    assert (approved.action, approved.detail["published"]) == ("price_changes.approved", 1)
 
 
 def test_going_back_is_a_third_row_and_history_answers_as_known_on():
     run(with_model(published(), "openai", "gpt-4o", repriced("2.25")))
     run(published(), NOW + timedelta(days=1))
-    days = [NOW - timedelta(1), NOW, NOW + timedelta(days=1)]
+    days = [NOW, AFTER, AFTER + timedelta(days=1)]
     assert [input_price(day) for day in days] == [[Decimal(p)] for p in ("2.5", "2.25", "2.5")]
 
 
@@ -138,8 +150,8 @@ def test_an_announced_price_splits_the_validity():
         return replace(model, prices=(old, new, *kept))
 
     report = run(with_model(published(), "openai", "gpt-4o", announce))
-    assert (report.opened, report.closed) == (2, 1)
-    assert sorted(input_price(NOW)) == [Decimal(2), Decimal("2.5")]
+    assert (report.proposed, report.opened) == (1, 0)
+    assert sorted(input_price(AFTER)) == [Decimal(2), Decimal("2.5")]
 
 
 def test_a_delisted_model_keeps_its_prices_and_comes_back():
@@ -150,7 +162,7 @@ def test_a_delisted_model_keeps_its_prices_and_comes_back():
     assert index.find("gpt-4o-2024-08-06") == "gpt-4o"
     assert AiModel.objects.get(provider__code="openai", code="gpt-4o").delisted_at == NOW
     back = run(published(), NOW + timedelta(days=1))
-    assert (back.changed_models, back.opened, back.closed) == (1, 0, 0)
+    assert (back.changed_models, back.opened, back.closed, back.proposed) == (1, 0, 0, 0)
     assert AiModel.objects.get(provider__code="openai", code="gpt-4o").delisted_at is None
 
 
@@ -237,7 +249,7 @@ def test_the_import_goes_to_the_public_schema_from_anywhere(acme):
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('t_acme.catalog_listprice')")
         assert cursor.fetchone() == (None,)
-    assert input_price(NOW) == [Decimal("2.25")]
+    assert input_price(AFTER) == [Decimal("2.25")]
     assert connection.schema_name == acme.schema
 
 

@@ -229,7 +229,9 @@ class _Entry:
             return None
 
     def _leave(self, key: str, value: object, why: str) -> None:
-        text = value if isinstance(value, str) else json.dumps(value, default=str)
+        text = value if isinstance(value, str) else json.dumps(value, default=_plainly)
+        if isinstance(value, Decimal):
+            text = _plainly(value)
         self.left.append(NotTaken(self.entry[:300], key[:200], text[:500], why))
 
 
@@ -238,6 +240,10 @@ _RANGES: Final = frozenset(
 )
 _UPLIFT: Final = "regional_processing_uplift_multiplier_"
 _BLOCKS: Final = frozenset({"tiered_pricing", "off_peak_pricing", "provider_specific_entry"})
+
+
+def _plainly(value: object) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def _number(value: object) -> Decimal | None:
@@ -316,6 +322,8 @@ def _window(block: Mapping[str, Any]) -> str:
         days = rule.get("weekdays")
         chosen = EVERY_DAY if days is None else frozenset(_weekday(day) for day in days)
         rules.append((chosen, _texts(rule["hours_utc"])))
+    if not rules:
+        raise ValueError("off-peak prices without hours")
     if all(days == EVERY_DAY for days, _ in rules):
         return window_of([(days, [_hours(text) for text in texts]) for days, texts in rules])
     shift = _offset(zone)
