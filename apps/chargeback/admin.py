@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from apps.chargeback.models import Statement, StatementTerms
+from apps.chargeback.models import (
+    AcceptancePolicy,
+    Attachment,
+    Resolution,
+    Responder,
+    Response,
+    Statement,
+    StatementTerms,
+)
 from apps.core.admin import ReadOnlyAdmin, admin, tenant_site
 
 
@@ -28,4 +36,49 @@ class StatementTermsAdmin(ReadOnlyAdmin):
         "dispute_days",
         "recovery_account",
     ]
+    ordering = ["-id"]
+
+
+@admin.register(Response, site=tenant_site)
+class ResponseAdmin(ReadOnlyAdmin):
+    """Shows what was said to statements."""
+
+    list_display = ["created_at", "statement", "verdict", "position", "created_by"]
+    list_filter = ["verdict"]
+    list_select_related = ["statement"]
+    ordering = ["-id"]
+
+
+@admin.register(Resolution, site=tenant_site)
+class ResolutionAdmin(ReadOnlyAdmin):
+    """Shows how disputes ended."""
+
+    list_display = ["created_at", "response", "outcome", "reference", "created_by"]
+    list_filter = ["outcome"]
+    list_select_related = ["response"]
+    ordering = ["-id"]
+
+
+@admin.register(Attachment, site=tenant_site)
+class AttachmentAdmin(ReadOnlyAdmin):
+    """Shows which files came with disputes."""
+
+    list_display = ["created_at", "name", "media_type", "size", "sha256"]
+    ordering = ["-id"]
+
+
+@admin.register(Responder, site=tenant_site)
+class ResponderAdmin(ReadOnlyAdmin):
+    """Shows whom finance named to answer."""
+
+    list_display = ["created_at", "cost_center", "email", "is_named", "created_by"]
+    search_fields = ["cost_center", "email"]
+    ordering = ["-id"]
+
+
+@admin.register(AcceptancePolicy, site=tenant_site)
+class AcceptancePolicyAdmin(ReadOnlyAdmin):
+    """Shows what silence means and meant before."""
+
+    list_display = ["created_at", "lapse", "reminder_days", "created_by"]
     ordering = ["-id"]

@@ -36,6 +36,7 @@ __all__ = [
     "document",
     "documents",
     "file_of",
+    "kept_file",
     "laid_out",
     "locale_of",
     "renditions",
@@ -85,6 +86,18 @@ def file_of(*, document: UUID, format: Format, locale: str) -> DocumentFile:
         media_type=MEDIA_TYPES[format],
         filename=name,
     )
+
+
+def kept_file(*, key: str, sha256: str) -> bytes:
+    """Return the bytes that `services.keep_file` stored.
+
+    :raises StoredFileMissing: when there are none, or the key is another tenant's.
+    :raises DocumentAltered: when they are not what was put on record.
+    """
+    content = storage.read(key)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise DocumentAltered(f"The stored bytes of {key} are not what was put on record.")
+    return content
 
 
 def laid_out(*, document: UUID, locale: str) -> Mapping[str, Any]:

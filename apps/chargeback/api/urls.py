@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from apps.chargeback.api import views
+from apps.chargeback.api import answers, views
 
 _ID = r"(?P<id>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 
 urlpatterns = [
     path("statements", views.Statements.as_view()),
     path("statements/<uuid:id>", views.StatementView.as_view()),
+    path("statements/<uuid:id>/acceptance", answers.AcceptanceView.as_view()),
+    path("statements/<uuid:id>/accept", answers.Accept.as_view()),
+    path("statements/<uuid:id>/dispute", answers.Dispute.as_view()),
+    path("statements/<uuid:id>/disputes/<uuid:dispute>/resolve", answers.Resolve.as_view()),
+    path("statements/<uuid:id>/disputes/<uuid:dispute>/withdraw", answers.Withdraw.as_view()),
+    path(
+        "statements/<uuid:id>/files/<uuid:file>",
+        answers.DisputeFile.as_view(),
+        name="dispute_file",
+    ),
+    path("disputes", answers.Disputes.as_view()),
     path("statements/<uuid:id>/lines/<int:position>", views.StatementLine.as_view()),
     re_path(
         rf"^statements/{_ID}\.(?P<suffix>pdf|csv|xlsx)$",

@@ -1,5 +1,11 @@
 """Questions to chargeback; answers are frozen values."""
 
+from apps.chargeback.domain.acceptance import (
+    Acceptance,
+    AcceptanceState,
+    DisputeFacts,
+    ResponseFacts,
+)
 from apps.chargeback.domain.answers import (
     Explanation,
     Hop,
@@ -9,6 +15,16 @@ from apps.chargeback.domain.answers import (
     StatementFacts,
 )
 from apps.chargeback.domain.results import StatementMissing, StatementSet
+from apps.chargeback.selectors.answers import (
+    acceptance,
+    acceptances,
+    attachment,
+    disputes,
+    may_respond,
+    open_disputes,
+    policy,
+    responders,
+)
 from apps.chargeback.selectors.explaining import explanation
 from apps.chargeback.selectors.framing import terms
 from apps.chargeback.selectors.sets import set_of
@@ -20,16 +36,28 @@ from apps.chargeback.selectors.statements import (
 )
 
 __all__ = [
+    "Acceptance",
+    "AcceptanceState",
+    "DisputeFacts",
     "Explanation",
     "Hop",
     "MonthFacts",
+    "ResponseFacts",
     "SourceShare",
     "StatementDetail",
     "StatementFacts",
     "StatementMissing",
     "StatementSet",
+    "acceptance",
+    "acceptances",
+    "attachment",
+    "disputes",
     "explanation",
+    "may_respond",
     "months",
+    "open_disputes",
+    "policy",
+    "responders",
     "set_of",
     "statement",
     "statement_of",

@@ -1,9 +1,29 @@
-"""What can be done with statements: draft, issue, hand out, set their terms."""
+"""What can be done with statements: draft, issue, hand out, answer, decide, set their terms."""
 
 from apps.chargeback.domain.results import StatementSet
 from apps.chargeback.services.drafting import draft_statements
 from apps.chargeback.services.handing_out import hand_out
 from apps.chargeback.services.issuing import issue_statements
+from apps.chargeback.services.resolving import (
+    lapse_overdue,
+    name_responder,
+    resolve,
+    set_policy,
+)
+from apps.chargeback.services.responding import accept, dispute, withdraw
 from apps.chargeback.services.terms import set_terms
 
-__all__ = ["StatementSet", "draft_statements", "hand_out", "issue_statements", "set_terms"]
+__all__ = [
+    "StatementSet",
+    "accept",
+    "dispute",
+    "draft_statements",
+    "hand_out",
+    "issue_statements",
+    "lapse_overdue",
+    "name_responder",
+    "resolve",
+    "set_policy",
+    "set_terms",
+    "withdraw",
+]

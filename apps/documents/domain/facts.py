@@ -92,3 +92,12 @@ class DocumentFile:
     sha256: str
     media_type: str
     filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """Where bytes lie in the store, with their digest; `size` in bytes."""
+
+    key: str
+    sha256: str
+    size: int

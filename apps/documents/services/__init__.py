@@ -1,17 +1,20 @@
 """What can be done with documents: draft, give up, seal, render."""
 
-from apps.documents.domain.facts import IssueFacts, LineDraft, RenditionFacts, Subject
+from apps.documents.domain.facts import IssueFacts, KeptFile, LineDraft, RenditionFacts, Subject
 from apps.documents.services.drafts import draft, give_up, row_id
+from apps.documents.services.files import keep_file
 from apps.documents.services.renditions import redraw, render
 from apps.documents.services.seals import seal, seal_all
 
 __all__ = [
     "IssueFacts",
+    "KeptFile",
     "LineDraft",
     "RenditionFacts",
     "Subject",
     "draft",
     "give_up",
+    "keep_file",
     "redraw",
     "render",
     "row_id",

@@ -1,0 +1,74 @@
+"""Triggers that keep answers to statements in order; used by migrations only."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RESPONSE_FITS: Final = """
+CREATE OR REPLACE FUNCTION chargeback_response_fits() RETURNS trigger LANGUAGE plpgsql AS $fn$
+DECLARE
+    found_state text;
+    found boolean;
+BEGIN
+    -- The statement's row is what answers queue for; each query below sees what was committed.
+    EXECUTE format(
+        'SELECT document.state FROM %1$I.%2$I AS statement '
+        'JOIN %1$I.%3$I AS document ON document.id = statement.document_id '
+        'WHERE statement.id = $1 FOR NO KEY UPDATE OF statement',
+        TG_TABLE_SCHEMA, TG_ARGV[1], TG_ARGV[2]) INTO found_state USING NEW.statement_id;
+    IF found_state IS DISTINCT FROM 'sealed' THEN
+        RAISE EXCEPTION 'a statement that is not issued takes no answer'
+            USING ERRCODE = 'integrity_constraint_violation', HINT = 'statement_not_issued';
+    END IF;
+    EXECUTE format(
+        'SELECT EXISTS (SELECT 1 FROM %I.%I WHERE statement_id = $1 AND verdict <> ''disputed'')',
+        TG_TABLE_SCHEMA, TG_ARGV[0]) INTO found USING NEW.statement_id;
+    IF found THEN
+        RAISE EXCEPTION 'the statement is settled'
+            USING ERRCODE = 'integrity_constraint_violation', HINT = 'statement_settled';
+    END IF;
+    IF NEW.verdict <> 'disputed' THEN
+        EXECUTE format(
+            'SELECT EXISTS (SELECT 1 FROM %1$I.%2$I AS answer WHERE answer.statement_id = $1 '
+            'AND answer.verdict = ''disputed'' AND NOT EXISTS '
+            '(SELECT 1 FROM %1$I.%3$I AS ended WHERE ended.response_id = answer.id))',
+            TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[3]) INTO found USING NEW.statement_id;
+        IF found THEN
+            RAISE EXCEPTION 'a dispute of the statement is open'
+                USING ERRCODE = 'integrity_constraint_violation', HINT = 'disputes_open';
+        END IF;
+    END IF;
+    RETURN NEW;
+END $fn$
+"""
+
+ON_RESPONSE: Final = """
+CREATE TRIGGER chargeback_response_fits BEFORE INSERT ON "chargeback_response"
+FOR EACH ROW EXECUTE FUNCTION chargeback_response_fits(
+    'chargeback_response', 'chargeback_statement', 'documents_document', 'chargeback_resolution')
+"""
+
+RESOLUTION_FITS: Final = """
+CREATE OR REPLACE FUNCTION chargeback_resolution_fits() RETURNS trigger LANGUAGE plpgsql AS $fn$
+DECLARE
+    found_verdict text;
+    found_user bigint;
+BEGIN
+    EXECUTE format('SELECT verdict, user_id FROM %I.%I WHERE id = $1', TG_TABLE_SCHEMA, TG_ARGV[0])
+        INTO found_verdict, found_user USING NEW.response_id;
+    IF found_verdict IS DISTINCT FROM 'disputed' THEN
+        RAISE EXCEPTION 'only a dispute is resolved'
+            USING ERRCODE = 'integrity_constraint_violation', HINT = 'dispute_not_found';
+    END IF;
+    IF (NEW.outcome = 'withdrawn') <> (NEW.user_id = found_user) THEN
+        RAISE EXCEPTION 'a dispute is withdrawn by who raised it and decided by somebody else'
+            USING ERRCODE = 'integrity_constraint_violation', HINT = 'same_person';
+    END IF;
+    RETURN NEW;
+END $fn$
+"""
+
+ON_RESOLUTION: Final = """
+CREATE TRIGGER chargeback_resolution_fits BEFORE INSERT ON "chargeback_resolution"
+FOR EACH ROW EXECUTE FUNCTION chargeback_resolution_fits('chargeback_response')
+"""
