@@ -404,9 +404,11 @@ def test_receipts_are_paged(finance: Client) -> None:
 
 def test_what_has_no_price_is_listed_by_month(finance: Client) -> None:
     page = text_of(finance.get("/usage/unpriced/?month=2025-12"))
-    for word in ("nameless-70b", "Input tokens", "Output tokens", "Dec 31, 2025", "Add a price"):
+    for word in ("nameless-70b", "Input tokens", "Output tokens", "Dec 31, 2025", "Solve"):
         assert word in page, word
-    assert "model=nameless-70b&amp;meter=output_tokens" in page
+    assert "/usage/unpriced/solve/?sent_provider=testco&amp;sent_model=nameless-70b" in page
+    assert "The model has no price" not in page
+    assert "The model is unknown" in page or "The provider is unknown" in page
     assert "ocr" not in page
     assert "ocr" in text_of(finance.get("/usage/unpriced/"))
     assert "Everything has its price" in text_of(finance.get("/usage/unpriced/?month=2025-11"))
@@ -485,7 +487,7 @@ def test_an_analyst_reads_and_uploads_nothing(stored: Any) -> None:
     analyst = signed_in("acme", person(Role.ANALYST))
     assert "/usage/imports/new/" not in text_of(analyst.get("/usage/imports/"))
     assert analyst.get("/usage/imports/new/").status_code == 403
-    assert "Add a price" not in text_of(analyst.get("/usage/unpriced/?month=2025-12"))
+    assert "Solve" not in text_of(analyst.get("/usage/unpriced/?month=2025-12"))
 
 
 def test_a_member_sees_their_teams_only(member: Client, stored: Any) -> None:

@@ -39,3 +39,33 @@ def price_url(*, provider: str, model: str, meter: str) -> str:
     """Return the form of a contract price, filled in as far as is known."""
     query = urlencode({"provider": provider, "model": model, "meter": meter})
     return f"{reverse('rating:new')}?{query}"
+
+
+def unpriced_url() -> str:
+    """Return the queue of what has no price."""
+    return reverse("usage:unpriced")
+
+
+def solve_url(
+    *, provider: str, model: str, meant: tuple[str, str] | None = None, since: str = ""
+) -> str:
+    """Return the page that solves a model without a price, with what it may mean filled in."""
+    query = {"sent_provider": provider, "sent_model": model}
+    if meant is not None:
+        query |= {"meant": "yes", "provider": meant[0], "model": meant[1], "valid_from": since}
+    return f"{reverse('usage:solve')}?{urlencode(query)}"
+
+
+def meanings_url() -> str:
+    """Return the list of what sent models mean."""
+    return reverse("usage:meanings")
+
+
+def meaning_url(mapping: UUID) -> str:
+    """Return the page of one mapping of a sent model."""
+    return reverse("usage:meaning", args=[mapping])
+
+
+def corrections_url() -> str:
+    """Return the months whose prices may be corrected."""
+    return reverse("usage:price_corrections")

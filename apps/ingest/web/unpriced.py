@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,13 +15,17 @@ from apps.catalog.domain.meters import meter_facts, plural
 from apps.core import presentation
 from apps.core.domain.access import Scope
 from apps.core.domain.months import Month
+from apps.core.presentation import UnitPrice
 from apps.core.web.exports import list_response
 from apps.core.web.lists import Column, DataList, Empty, ListState
-from apps.core.web.page import Crumb, Page, Tab
+from apps.core.web.page import Action, Crumb, Page, Tab
+from apps.core.web.parts import Kpi
 from apps.core.web.views import PageMixin
 from apps.ingest.web import links
 from apps.ingest.web.asked import today
 from apps.periods import selectors as periods
+from apps.rating.domain.missing import IN_WORDS, Basis, WorstCase
+from apps.tenants import selectors as tenants
 from apps.usage import selectors as usage
 
 _READ: Final[dict[str, Scope | None]] = {"GET": Scope.USAGE_READ}
@@ -37,10 +40,20 @@ _COLUMNS: Final = (
         key="events",
         label="Events",
         kind="quantity",
+        wide=True,
         help="Requests to this model, service tier and context.",
     ),
     Column(key="first_day", label="First used", kind="day", wide=True),
     Column(key="last_day", label="Last used", kind="day", wide=True),
+    Column(key="reason", label="Why", wide=True),
+    Column(
+        key="worst",
+        label="At worst",
+        kind="money",
+        currency_key="currency",
+        help="An estimate at the dearest price of its peers. It is shown, and never booked.",
+    ),
+    Column(key="how", label="How estimated", wide=True),
 )
 
 
@@ -57,23 +70,54 @@ class UnpricedRow:
     events: Decimal
     first_day: date | None
     last_day: date | None
-    price: str
-    price_url: str
+    reason: str
+    worst: Decimal | None
+    currency: str
+    how: str
+    solve: str
+    solve_url: str
+
+
+def worst_text(worst: WorstCase | None) -> str:
+    """Say which price of which peers an estimate rests on."""
+    if worst is None:
+        return "no price of this meter is known"
+    of = {
+        Basis.MATCHING: "that match",
+        Basis.PROVIDER: f"of {worst.price.provider}",
+        Basis.ANY: "of all providers",
+    }[worst.basis]
+    facts = meter_facts(worst.price.meter)
+    unit = UnitPrice(
+        worst.price.amount, worst.price.currency, worst.price.unit_size, plural(facts.unit)
+    )
+    price = presentation.unit_price(unit).replace(presentation.NBSP, " ")
+    name = f"{worst.price.provider} {worst.price.model}".strip()
+    return f"dearest of {worst.peers:,} prices {of}: {name}, {price}"
 
 
 class UnpricedPage(PageMixin, TemplateView):
     """Lists the models and meters of a month that have no price."""
 
-    template_name = "ingest/list.html"
+    template_name = "ingest/unpriced.html"
     scopes = _READ
 
     def page(self) -> Page:
         return Page(
             title="Unpriced usage",
-            subtitle="Stored in full, and in no cost until it has a price. A contract price that "
-            "begins before the first day takes effect at once, in every month that is open.",
+            subtitle="Stored in full, and in no cost until it has a price. Once a model is mapped "
+            "to a known one, or has a price of its own, every open month is rated again.",
             crumbs=[Crumb("Usage", links.log_url())],
+            actions=self._actions(),
         )
+
+    def _actions(self) -> list[Action]:
+        found = []
+        if self.actor.may(Scope.COSTS_READ):
+            found.append(Action(label="Mappings", url=links.meanings_url(), icon="link"))
+        if self.actor.may(Scope.PRICES_WRITE):
+            found.append(Action(label="Closed months", url=links.corrections_url(), icon="history"))
+        return found
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if ListState.of(request).export:
@@ -81,7 +125,7 @@ class UnpricedPage(PageMixin, TemplateView):
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(list=self._list(), **kwargs)
+        return super().get_context_data(list=self._list(), kpis=self._kpis(), **kwargs)
 
     @cached_property
     def month(self) -> Month:
@@ -110,7 +154,7 @@ class UnpricedPage(PageMixin, TemplateView):
     def _columns(self) -> tuple[Column, ...]:
         if not self.actor.may(Scope.PRICES_WRITE) or ListState.of(self.request).export:
             return _COLUMNS
-        return (*_COLUMNS, Column(key="price", label="Price", link="price_url"))
+        return (*_COLUMNS, Column(key="solve", label="Solve", link="solve_url"))
 
     def _months(self) -> list[Tab]:
         """Return the last months up to the present one, and the one shown, the newest first."""
@@ -127,57 +171,52 @@ class UnpricedPage(PageMixin, TemplateView):
             for month in sorted(months & known, reverse=True)
         ]
 
+    @cached_property
+    def _queue(self) -> list[usage.QueueRow]:
+        return usage.unpriced_queue(month=self.month, actor=self.actor)
+
     def _rows(self) -> list[UnpricedRow]:
         words = ListState.of(self.request).get("q").lower()
-        return [row for row in self._all() if words in f"{row.provider} {row.model}".lower()]
+        rows = [_row(row) for row in self._queue]
+        return [row for row in rows if words in f"{row.provider} {row.model}".lower()]
 
-    def _all(self) -> Iterator[UnpricedRow]:
-        limited = self.actor.teams is not None or bool(self.actor.bound_tags)
-        return self._of_teams() if limited else self._of_all()
-
-    def _of_all(self) -> Iterator[UnpricedRow]:
-        for one in usage.unpriced(month=self.month):
-            days = (one.first_day, one.last_day)
-            names = (one.sku.provider, one.sku.model, one.meter)
-            marks = one.sku.label.split(" ", 1)[1:]
-            yield self._row(names, one.quantity, one.events, days, mark="".join(marks))
-
-    def _of_teams(self) -> Iterator[UnpricedRow]:
-        """Yield what of the person's teams, by days of use, has no price."""
-        found = usage.summary(
-            start=self.month.first_day,
-            end=(self.month + 1).first_day,
-            group_by=(),
-            filters={},
-            granularity="total",
-            actor=self.actor,
-        )
-        for one in found.unpriced:
-            names = (one.provider, one.model, one.meter)
-            yield self._row(names, one.quantity, Decimal(one.events), (None, None), mark="")
-
-    def _row(
-        self,
-        names: tuple[str, str, str],
-        quantity: Decimal,
-        events: Decimal,
-        days: tuple[date | None, date | None],
-        *,
-        mark: str,
-    ) -> UnpricedRow:
-        provider, model, meter = names
-        return UnpricedRow(
-            model=f"{model}, {mark}" if mark else model,
-            events_url=links.log_url(
-                unpriced="yes", provider=provider, model=model, period=str(self.month)
+    def _kpis(self) -> list[Kpi]:
+        if not self._queue:
+            return []
+        worst = usage.worst_of(self._queue)
+        currency = tenants.current().currency
+        models = {(row.sku.provider, row.sku.model) for row in self._queue}
+        return [
+            Kpi(label="Models without a price", value=Decimal(len(models)), kind="quantity"),
+            Kpi(
+                label="At worst together",
+                value=worst,
+                currency=currency,
+                note="an estimate, in no cost" if worst is not None else "nobody can tell",
             ),
-            provider=provider,
-            meter=meter_facts(meter).label,
-            quantity=quantity,
-            unit=plural(meter_facts(meter).unit),
-            events=events,
-            first_day=days[0],
-            last_day=days[1],
-            price="Add a price",
-            price_url=links.price_url(provider=provider, model=model, meter=meter),
-        )
+        ]
+
+
+def _row(row: usage.QueueRow) -> UnpricedRow:
+    facts = meter_facts(row.meter)
+    provider, model = row.sku.provider, row.sku.model
+    mark = row.sku._replace(provider="", model="").label.strip(" ,")
+    return UnpricedRow(
+        model=f"{model}, {mark}" if mark else model,
+        events_url=links.log_url(
+            unpriced="yes", provider=provider, model=model, period=str(row.month)
+        ),
+        provider=provider,
+        meter=facts.label,
+        quantity=row.quantity,
+        unit=plural(facts.unit),
+        events=row.events,
+        first_day=row.first_day,
+        last_day=row.last_day,
+        reason=IN_WORDS[row.reason],
+        worst=None if row.worst is None else row.worst.amount,
+        currency=tenants.current().currency,
+        how=worst_text(row.worst),
+        solve="Solve",
+        solve_url=links.solve_url(provider=provider, model=model),
+    )

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.ingest.web import events, imports, mappings, receipts, unpriced, views
+from apps.ingest.web import (
+    events,
+    imports,
+    mappings,
+    meanings,
+    price_corrections,
+    receipts,
+    solve,
+    unpriced,
+    views,
+)
 
 app_name = "usage"
 urlpatterns = [
@@ -28,4 +38,31 @@ urlpatterns = [
         name="mapping_retire",
     ),
     path("usage/unpriced/", unpriced.UnpricedPage.as_view(), name="unpriced"),
+    path("usage/unpriced/solve/", solve.SolvePage.as_view(), name="solve"),
+    path("usage/unpriced/mappings/", meanings.MeaningsPage.as_view(), name="meanings"),
+    path(
+        "usage/unpriced/mappings/<uuid:mapping>/",
+        meanings.MeaningPage.as_view(),
+        name="meaning",
+    ),
+    path(
+        "usage/unpriced/mappings/<uuid:mapping>/end/",
+        meanings.EndMeaning.as_view(),
+        name="meaning_end",
+    ),
+    path(
+        "usage/unpriced/mappings/<uuid:mapping>/withdraw/",
+        meanings.WithdrawMeaning.as_view(),
+        name="meaning_withdraw",
+    ),
+    path(
+        "usage/unpriced/closed/",
+        price_corrections.PriceCorrectionsPage.as_view(),
+        name="price_corrections",
+    ),
+    path(
+        "usage/unpriced/closed/<str:month>/",
+        price_corrections.PriceCorrectionPage.as_view(),
+        name="price_correction",
+    ),
 ]

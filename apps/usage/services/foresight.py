@@ -12,6 +12,7 @@ from django.db import transaction
 
 from apps.core.domain.months import Month
 from apps.directory import selectors as directory
+from apps.periods import selectors as periods
 from apps.rating.domain.book import PriceBook
 from apps.usage.domain.timeline import Rate
 from apps.usage.selectors.rates import fixed_rates
@@ -19,8 +20,6 @@ from apps.usage.selectors.rollups import SkuFacts, skus_of, tag_sets_of
 from apps.usage.selectors.summary import owner_of
 from apps.usage.services.price_corrections import Place, moved_quantities
 from apps.usage.services.sheet import RatingSheet, sheet_of
-
-from apps.periods import selectors as periods  # isort: skip
 
 
 @dataclass(frozen=True, slots=True)
