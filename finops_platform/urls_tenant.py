@@ -35,5 +35,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("apps.directory.api.urls")),
     path("api/v1/", include("apps.costs.api.urls")),
     path("api/v1/", include("apps.ingest.api.urls")),
+    path("", include("apps.ingest.api.traces")),
     path("admin/", tenant_site.urls),
 ]

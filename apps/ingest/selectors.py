@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,7 +12,7 @@ from apps.core.domain.access import Actor
 from apps.core.domain.errors import Missing
 from apps.ingest.domain import event_mapping as event_mapping_domain
 from apps.ingest.domain.foreign import Door
-from apps.ingest.models import EventMapping, Import, IngestBatch
+from apps.ingest.models import EventMapping, Import, ImportProblem, IngestBatch
 
 
 class BatchMissing(Missing):
@@ -131,15 +131,17 @@ class ImportMissing(Missing):
 
 @dataclass(frozen=True, slots=True)
 class ImportFacts:
-    """How far the import of a file has come; at most 1,000 errors are kept."""
+    """How far the import of a file has come; at most 1,000 errors are shown."""
 
     id: UUID
     name: str
     kind: str
     form: str
     size: int
+    size_done: int
     state: str
     rows: int
+    ignored: int
     accepted: int
     duplicates: int
     conflicts: int
@@ -149,7 +151,9 @@ class ImportFacts:
     message: str
     created_by: str
     created_at: datetime
+    started_at: datetime | None
     finished_at: datetime | None
+    is_cancelled: bool
 
     def as_dict(self) -> dict[str, Any]:
         """Return the import as the API shows it."""
@@ -185,8 +189,10 @@ def _import_facts(row: Import) -> ImportFacts:
         kind=row.kind,
         form=row.form,
         size=row.size,
+        size_done=row.size_done,
         state=row.state,
         rows=row.rows_done,
+        ignored=row.ignored,
         accepted=row.accepted,
         duplicates=row.duplicates,
         conflicts=row.conflicts,
@@ -196,8 +202,23 @@ def _import_facts(row: Import) -> ImportFacts:
         message=row.message,
         created_by=row.created_by,
         created_at=row.created_at,
+        started_at=row.started_at,
         finished_at=row.finished_at,
+        is_cancelled=row.is_cancelled,
     )
+
+
+def import_problems(*, import_id: UUID, actor: Actor) -> Iterator[tuple[int, str, str, str, str]]:
+    """Yield every row of a file that was not stored, by row, as `report.HEADS` has it.
+
+    :raises ImportMissing: when there is no such import, or none that the actor may see.
+    """
+    row = _imports_of(actor).filter(public_id=import_id).first()
+    if row is None:
+        raise ImportMissing(f"There is no import {import_id}.")
+    problems = ImportProblem.objects.filter(of_import=row).order_by("row")
+    names = ("row", "event_id", "code", "field", "message")
+    return iter(problems.values_list(*names).iterator(chunk_size=2_000))
 
 
 def _seen_by(actor: Actor) -> Any:

@@ -40,7 +40,8 @@ CSV = (
 
 def run(name: str, content: bytes, **fields: Any) -> list[tuple[int, ingest.Receipt]]:
     upload = ingest.Upload(name=name, file=io.BytesIO(content), size=len(content), **fields)
-    return list(ingest.import_events(upload=upload, actor=WRITER, clock=lambda: NOW))
+    parts = ingest.import_events(upload=upload, actor=WRITER, clock=lambda: NOW)
+    return [(stored.part.rows, stored.receipt) for stored in parts]
 
 
 def test_csv(acme: Any) -> None:
@@ -197,10 +198,11 @@ def test_a_broken_file_fails_and_says_why(
     client: Client, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        answer = upload(client, "usage.parquet", b"nonsense")
+        answer = upload(client, "usage.parquet", b"nonsense", kind="native")
     done = client.get(f"/api/v1/usage/imports/{answer.json()['id']}").json()
     assert done["state"] == "failed"
     assert "Parquet" in done["message"]
+    assert upload(client, "usage.parquet", b"nonsense").json()["code"] == "file_refused"
     assert upload(client, "usage.doc", b"x").json()["code"] == "file_refused"
     assert upload(client, "bill.csv", b"x", kind="focus").status_code == 403
 

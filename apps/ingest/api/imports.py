@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 from uuid import UUID
 
+from django.http import StreamingHttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -14,9 +16,10 @@ from rest_framework.views import APIView
 
 from apps.core.api.listing import page_of
 from apps.core.api.permissions import HasScope, actor_of
-from apps.core.domain.access import Scope
+from apps.core.domain.access import Actor, Scope
 from apps.ingest import selectors, services, tasks
 from apps.ingest.api.serializers import ImportInput, ImportOutput
+from apps.ingest.domain.report import csv_lines
 
 
 class Imports(APIView):
@@ -60,3 +63,43 @@ class OneImport(APIView):
         """Return how far an import has come, and its first errors."""
         found = selectors.one_import(import_id=import_id, actor=actor_of(request))
         return Response(found.as_dict())
+
+
+class CancelImport(APIView):
+    """The end of an import that nobody wants any more."""
+
+    permission_classes = [HasScope]
+    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.USAGE_WRITE}
+
+    @extend_schema(operation_id="usage_import_cancel", request=None, responses=ImportOutput)
+    def post(self, request: Request, import_id: UUID) -> Response:
+        """Begin no further part of a file; what is stored stays, and can be voided."""
+        actor = actor_of(request)
+        services.cancel_import(import_id=import_id, actor=actor)
+        return Response(selectors.one_import(import_id=import_id, actor=actor).as_dict())
+
+
+class ImportErrors(APIView):
+    """Every row of a file that was not stored."""
+
+    permission_classes = [HasScope]
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ}
+
+    @extend_schema(
+        operation_id="usage_import_errors", responses={(200, "text/csv"): OpenApiTypes.STR}
+    )
+    def get(self, request: Request, import_id: UUID) -> StreamingHttpResponse:
+        """Return a CSV of all rows that were not stored: row (from 0), id, code, field, message."""
+        return error_report(import_id, actor_of(request))
+
+
+def error_report(import_id: UUID, actor: Actor) -> StreamingHttpResponse:
+    """Return the CSV of every bad row, made while it is read.
+
+    :raises ImportMissing: when there is no such import, or none that the actor may see.
+    """
+    problems = selectors.import_problems(import_id=import_id, actor=actor)
+    lines = csv_lines(problems)
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="import-{import_id}-errors.csv"'
+    return response

@@ -69,6 +69,8 @@ class EventOutput(serializers.Serializer[Any]):
     meters = serializers.DictField(child=serializers.CharField())
     rating = serializers.DictField(required=False)
     history = serializers.ListField(child=serializers.DictField(), required=False)
+    raw_usage = serializers.DictField(required=False, allow_null=True)
+    unknown_usage = serializers.ListField(child=serializers.CharField(), required=False)
 
 
 class EventList(serializers.Serializer[Any]):
@@ -253,7 +255,11 @@ class ImportInput(serializers.Serializer[Any]):
     form = serializers.ChoiceField(
         required=False, choices=["csv", "jsonl", "parquet"], help_text="else by the file's name"
     )
-    kind = serializers.ChoiceField(choices=["native", "focus"], default="native")
+    kind = serializers.ChoiceField(
+        choices=["native", "litellm", "bedrock", "focus"],
+        required=False,
+        help_text="else by the file's first row",
+    )
     source = serializers.CharField(  # type: ignore[assignment]
         required=False, max_length=200, help_text="of rows that name none"
     )
@@ -270,7 +276,7 @@ class ImportInput(serializers.Serializer[Any]):
             file=file,
             size=file.size,
             form=values.get("form", ""),
-            kind=values["kind"],
+            kind=values.get("kind", ""),
             source=values.get("source", ""),
             provider_account=values.get("provider_account", ""),
         )
@@ -285,8 +291,10 @@ class ImportOutput(serializers.Serializer[Any]):
     kind = serializers.CharField()
     form = serializers.CharField()
     size = serializers.IntegerField()
-    state = serializers.ChoiceField(choices=["queued", "running", "done", "failed"])
+    size_done = serializers.IntegerField(help_text="bytes read so far")
+    state = serializers.ChoiceField(choices=["queued", "running", "done", "failed", "cancelled"])
     rows = serializers.IntegerField(help_text="rows read so far")
+    ignored = serializers.IntegerField(help_text="rows that tell no use of a model")
     accepted = serializers.IntegerField()
     duplicates = serializers.IntegerField()
     conflicts = serializers.IntegerField()
@@ -296,4 +304,6 @@ class ImportOutput(serializers.Serializer[Any]):
     message = serializers.CharField()
     created_by = serializers.CharField()
     created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
+    is_cancelled = serializers.BooleanField(help_text="no further part is begun")

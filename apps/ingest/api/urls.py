@@ -10,7 +10,7 @@ from django.urls import path
 from apps.ingest.api import mappings, meanings, views
 from apps.ingest.api.events import events
 from apps.ingest.api.foreign import ForeignBatch, ForeignEvents
-from apps.ingest.api.imports import Imports, OneImport
+from apps.ingest.api.imports import CancelImport, ImportErrors, Imports, OneImport
 from apps.ingest.api.litellm import LiteLLM
 
 urlpatterns = [
@@ -38,6 +38,8 @@ urlpatterns = [
     path("usage/batches/<uuid:batch>", views.OneBatch.as_view()),
     path("usage/imports", Imports.as_view()),
     path("usage/imports/<uuid:import_id>", OneImport.as_view()),
+    path("usage/imports/<uuid:import_id>/cancel", CancelImport.as_view()),
+    path("usage/imports/<uuid:import_id>/errors.csv", ImportErrors.as_view()),
     path("ingest/litellm", LiteLLM.as_view()),
     path("usage/summary", views.Summary.as_view()),
 ]

@@ -51,6 +51,7 @@ _NO_USE: Final = frozenset(
 ) | {"file_content", "get_responses", "delete_responses", "list_input_items", "vector_store_list"}
 _STANDARD_TIERS: Final = frozenset({"", "default", "standard", "auto", "on_demand"})
 _ROUTES: Final = frozenset({"converse", "invoke", "responses", "bedrock", "global"})
+_TOTALS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 _NOT_A_TAG: Final = "user-agent"
 
 
@@ -97,6 +98,7 @@ def translate(payload: Any, *, source: str = "") -> Translated | None:
     call = call.removeprefix("a") if call[:1] == "a" and call != "anthropic_messages" else call
     if call in _NO_USE:
         return None
+    payload = {**payload, **_whole_totals(payload)}
     name = first_text(payload.get("id"), payload.get("request_id"), payload.get("litellm_call_id"))
     if not name:
         raise NotTranslated("id", "missing", "The payload names no id, request_id or call id.")
@@ -132,6 +134,15 @@ _KNOWN_BY: Final = (
 """With id and second of the call, what the callback and the spend log say alike of one call."""
 
 
+def _whole_totals(payload: Mapping[str, Any]) -> dict[str, int]:
+    """Return totals that a file has as text, as numbers."""
+    return {
+        key: int(value)
+        for key in _TOTALS
+        if isinstance(value := payload.get(key), str) and value.isdecimal() and len(value) < 19
+    }
+
+
 def _sold(payload: Mapping[str, Any], name: str) -> tuple[str, str]:
     """Return provider and model; routes that LiteLLM puts before a model's name are taken off."""
     provider = first_text(payload.get("custom_llm_provider"))
@@ -154,8 +165,7 @@ def _counts(payload: Mapping[str, Any]) -> dict[str, Any]:
         return {"usage": {"input_tokens": 0}, "operation": "cache_hit"}
     usage = _usage_object(payload)
     if not usage:
-        totals = ("prompt_tokens", "completion_tokens", "total_tokens")
-        usage = {key: payload[key] for key in totals if payload.get(key)}
+        usage = {key: payload[key] for key in _TOTALS if payload.get(key)}
     fields: dict[str, Any] = {"raw_usage": usage} if usage else {"usage": {"input_tokens": 0}}
     unpriced = payload.get("response_cost_failure_debug_info")
     spent = payload.get("spend") if "spend" in payload else payload.get("response_cost")

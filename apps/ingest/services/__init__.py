@@ -10,7 +10,14 @@ from apps.ingest.services.correct import (
     void_event,
 )
 from apps.ingest.services.foreign import Rehearsal, accept_foreign, drafts_of, rehearse_mapping
-from apps.ingest.services.imports import Upload, import_events, run_import, start_import
+from apps.ingest.services.imports import (
+    Stored,
+    Upload,
+    cancel_import,
+    import_events,
+    run_import,
+    start_import,
+)
 from apps.ingest.services.mappings import record_mapping, retire_mapping
 from apps.ingest.services.meanings import (
     Foresight,
@@ -28,6 +35,7 @@ from apps.ingest.services.reprice import (
     foresee_correction,
     refresh_reopened,
 )
+from apps.ingest.services.traces import accept_spans
 from apps.ingest.services.translated import accept_translated
 
 __all__ = [
@@ -39,13 +47,16 @@ __all__ = [
     "PriceCorrectionForesight",
     "Receipt",
     "Rehearsal",
+    "Stored",
     "Upload",
     "accept_events",
     "accept_foreign",
     "accept_outcomes",
+    "accept_spans",
     "accept_translated",
     "adopt_prices",
     "amend_event",
+    "cancel_import",
     "correct_prices",
     "drafts_of",
     "end_meaning",

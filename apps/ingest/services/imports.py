@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from django.core.files.storage import default_storage
+from django.db import transaction
 
 from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Scope
-from apps.core.domain.errors import Forbidden, Invalid, Missing, Refusal, TooLarge
+from apps.core.domain.errors import Conflict, Forbidden, Invalid, Missing, Refusal, TooLarge
 from apps.costs import services as costs
 from apps.ingest.adapters import files
+from apps.ingest.domain.layouts import FOCUS, LAYOUTS, Row, drafts_of, layout_of
 from apps.ingest.domain.receipt import Receipt
-from apps.ingest.domain.rows import event_of
-from apps.ingest.models import Import
+from apps.ingest.models import Import, IngestBatch, Part
 from apps.ingest.services.accept import accept_events
-from apps.usage.domain.decode import draft_of
-from apps.usage.domain.drafts import Draft, Problem, Rejected
 
 ROWS: Final = 5_000
 """Rows of one transaction."""
 
 MOST_BYTES: Final = 1024 * 1024 * 1024
 ERRORS_KEPT: Final = 1_000
+"""Errors that the row of an import shows; `ImportProblem` keeps every one."""
 
 
 class ImportUnknown(Missing):
@@ -42,9 +42,15 @@ class ImportRefused(Invalid):
     default_code = "import_refused"
 
 
+class ImportOver(Conflict):
+    """The import has ended; there is nothing left to cancel."""
+
+    default_code = "import_over"
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that came in, and what it is."""
+    """A file that came in, and what it is; a kind of "" is told by the file's first row."""
 
     name: str
     file: IO[bytes]
@@ -55,6 +61,14 @@ class Upload:
     provider_account: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A part of a file that was stored: what was read of it, and what became of it."""
+
+    part: Part
+    receipt: Receipt
+
+
 def start_import(*, upload: Upload, actor: Actor, now: datetime) -> uuid.UUID:
     """Store a file and queue its import; return the id. The door enqueues `run_import`.
 
@@ -62,16 +76,18 @@ def start_import(*, upload: Upload, actor: Actor, now: datetime) -> uuid.UUID:
     :raises ImportRefused: when a FOCUS file names no provider account, or is no CSV.
     :raises TooLarge: when it is longer than 1 GiB.
     """
-    form = _check(upload, actor)
+    form = files.form_of(upload.name, upload.form)
     if upload.size > MOST_BYTES:
         raise TooLarge("The file is longer than 1 GiB; send it in parts.", code="file_too_large")
+    kind = upload.kind or _told_kind(upload.file, form)
+    _check(kind, form, upload, actor)
     bound = _bound_tags(actor)
     public_id = uuid.uuid4()
     key = f"{current_schema()}/imports/{public_id}.{form}"
     row = Import.objects.create(
         public_id=public_id,
         name=upload.name[-254:],
-        kind=upload.kind,
+        kind=kind,
         form=form,
         source=upload.source,
         provider_account=upload.provider_account,
@@ -82,6 +98,147 @@ def start_import(*, upload: Upload, actor: Actor, now: datetime) -> uuid.UUID:
         created_at=now,
     )
     return row.public_id
+
+
+def cancel_import(*, import_id: uuid.UUID, actor: Actor) -> None:
+    """Ask a running import to begin no further part; what is stored stays.
+
+    :raises ImportUnknown: when there is none, or none that the actor may see.
+    :raises ImportOver: when it has ended.
+    """
+    actor.require(Scope.USAGE_WRITE)
+    rows = Import.objects.filter(public_id=import_id)
+    if actor.teams is not None or actor.bound_tags:
+        rows = rows.filter(created_by=actor.label)
+    row = rows.first()
+    if row is None:
+        raise ImportUnknown(f"There is no import {import_id}.")
+    if row.kind == FOCUS or not row.cancel():
+        raise ImportOver("The import has ended, or is a bill, which is taken whole.")
+
+
+def run_import(
+    *,
+    import_id: uuid.UUID,
+    clock: Callable[[], datetime],
+    told: Callable[[Stored], None] | None = None,
+) -> None:
+    """Import a queued file to its end; running it again goes on where it broke off.
+
+    Every part is a transaction of its own. One that was stored and not yet counted, because the
+    worker was killed in between, is found by its receipt and counted once. `told` hears of every
+    part.
+
+    :raises ImportUnknown: when there is no such import.
+    """
+    row = Import.objects.filter(public_id=import_id).first()
+    if row is None:
+        raise ImportUnknown(f"There is no import {import_id}.")
+    if row.finished_at is not None:
+        return
+    try:
+        with default_storage.open(row.storage_key) as file:
+            if row.kind == FOCUS:
+                _import_bills(row, file, clock())
+            elif not _import_events(row, file, clock, told):
+                return
+    except Refusal as refusal:
+        row.finish(at=clock(), failure=refusal.message)
+        return
+    row.finish(at=clock())
+
+
+def import_events(
+    *,
+    upload: Upload,
+    actor: Actor,
+    clock: Callable[[], datetime],
+    skip: int = 0,
+) -> Iterator[Stored]:
+    """Import a file of events part by part; yield what became of each part.
+
+    Indexes of errors count the rows of the file from 0. The first `skip` rows are passed over.
+
+    :raises FileRefused: when the file cannot be read.
+    """
+    for rows, read in _parts(upload, skip):
+        yield _store(rows, upload, actor, clock(), first=skip, read=read)
+        skip += len(rows)
+
+
+def _parts(upload: Upload, skip: int) -> Iterator[tuple[list[Row], int]]:
+    form = files.form_of(upload.name, upload.form)
+    rows = files.Rows(upload.file, form)
+    read = islice(rows, skip, None)
+    while part := list(islice(read, ROWS)):
+        yield part, rows.read(upload.size)
+
+
+def _store(
+    rows: list[Row], upload: Upload, actor: Actor, at: datetime, *, first: int, read: int
+) -> Stored:
+    lax = files.form_of(upload.name, upload.form) == "csv"
+    taken = drafts_of(rows, layout=upload.kind or layout_of(rows[0]), source=upload.source, lax=lax)
+    receipt = accept_events(drafts=taken.drafts, actor=actor, received_at=at)
+    errors = tuple(
+        replace(error, index=first + taken.places[error.index]) for error in receipt.errors
+    )
+    return Stored(Part(len(rows), read, taken.ignored), replace(receipt, errors=errors))
+
+
+def _import_events(
+    row: Import,
+    file: IO[bytes],
+    clock: Callable[[], datetime],
+    told: Callable[[Stored], None] | None,
+) -> bool:
+    """Import what is left of a file; False when another worker has taken it over."""
+    actor = Actor(
+        kind="key",
+        label=row.created_by,
+        scopes=frozenset({Scope.USAGE_WRITE}),
+        bound_tags=row.bound_tags,
+    )
+    upload = Upload(row.name, file, row.size, form=row.form, kind=row.kind, source=row.source)
+    for rows, read in _parts(upload, row.rows_done):
+        if row.is_cancelled:
+            return True
+        at = clock()
+        left = _receipt_left(row)
+        row.begin_part(at=at if left is None else left.received_at)
+        stored = _store(rows, upload, actor, at, first=row.rows_done, read=read)
+        if left is not None:
+            stored = _as_first_stored(stored, left)
+        with transaction.atomic():
+            if not row.advance(stored.receipt, part=stored.part, keep=ERRORS_KEPT):
+                return False
+        if told is not None:
+            told(stored)
+    return True
+
+
+def _receipt_left(row: Import) -> IngestBatch | None:
+    """Return the receipt of a part that a killed worker stored and did not count."""
+    if row.part_at is None:
+        return None
+    left = IngestBatch.objects.filter(received_at=row.part_at, received_from=row.created_by)
+    return left.first()
+
+
+def _as_first_stored(stored: Stored, left: IngestBatch) -> Stored:
+    """Return a part that was sent again with the counts of its first receipt.
+
+    What had been stored shows as duplicates now; what was wrong is wrong again.
+    """
+    receipt = replace(
+        stored.receipt,
+        accepted=left.accepted,
+        duplicates=left.duplicates,
+        conflicts=left.conflicts,
+        rejected=left.rejected,
+        unpriced=left.unpriced,
+    )
+    return replace(stored, receipt=receipt)
 
 
 def _bound_tags(actor: Actor) -> dict[str, str]:
@@ -95,67 +252,6 @@ def _bound_tags(actor: Actor) -> dict[str, str]:
     return {"team": next(iter(actor.teams)), **actor.bound_tags}
 
 
-def run_import(*, import_id: uuid.UUID, clock: Callable[[], datetime]) -> None:
-    """Import a queued file to its end; running it again goes on where it broke off.
-
-    Every part is a transaction of its own. Rows of a part that was stored and not yet counted
-    are found to be duplicates.
-
-    :raises ImportUnknown: when there is no such import.
-    """
-    row = Import.objects.filter(public_id=import_id).first()
-    if row is None:
-        raise ImportUnknown(f"There is no import {import_id}.")
-    if row.finished_at is not None:
-        return
-    try:
-        with default_storage.open(row.storage_key) as file:
-            if row.kind == "focus":
-                _import_bills(row, file, clock())
-            else:
-                _import_events(row, file, clock)
-    except Refusal as refusal:
-        row.finish(at=clock(), failure=refusal.message)
-        return
-    row.finish(at=clock())
-
-
-def import_events(
-    *,
-    upload: Upload,
-    actor: Actor,
-    clock: Callable[[], datetime],
-    skip: int = 0,
-) -> Iterator[tuple[int, Receipt]]:
-    """Import a file of events part by part; yield rows read and the receipt of each part.
-
-    Indexes of errors count the rows of the file from 0. The first `skip` rows are passed over.
-
-    :raises FileRefused: when the file cannot be read.
-    """
-    form = files.form_of(upload.name, upload.form)
-    read = islice(files.rows(upload.file, form), skip, None)
-    lax = form == "csv"
-    first = skip
-    while part := list(islice(read, ROWS)):
-        drafts = [_draft(row, index, upload.source, lax=lax) for index, row in enumerate(part)]
-        receipt = accept_events(drafts=drafts, actor=actor, received_at=clock())
-        yield len(part), _counted_from(receipt, first)
-        first += len(part)
-
-
-def _import_events(row: Import, file: IO[bytes], clock: Callable[[], datetime]) -> None:
-    actor = Actor(
-        kind="key",
-        label=row.created_by,
-        scopes=frozenset({Scope.USAGE_WRITE}),
-        bound_tags=row.bound_tags,
-    )
-    upload = Upload(row.name, file, row.size, form=row.form, source=row.source)
-    for rows, receipt in import_events(upload=upload, actor=actor, clock=clock, skip=row.rows_done):
-        row.advance(receipt, rows=rows, keep=ERRORS_KEPT)
-
-
 def _import_bills(row: Import, file: IO[bytes], now: datetime) -> None:
     actor = Actor(kind="key", label=row.created_by, scopes=frozenset({Scope.BILLING_WRITE}))
     report = costs.import_focus(
@@ -165,7 +261,9 @@ def _import_bills(row: Import, file: IO[bytes], now: datetime) -> None:
         now=now,
         file_name=row.name,
     )
+    row.started_at = now
     row.rows_done = report.rows + report.rejected
+    row.size_done = row.size
     row.accepted = 0 if report.already_imported else report.rows
     row.duplicates = report.rows if report.already_imported else 0
     row.rejected = report.rejected
@@ -182,26 +280,21 @@ def _import_bills(row: Import, file: IO[bytes], now: datetime) -> None:
     ][:ERRORS_KEPT]
 
 
-def _check(upload: Upload, actor: Actor) -> str:
-    form = files.form_of(upload.name, upload.form)
-    if upload.kind == "native":
+def _told_kind(file: IO[bytes], form: str) -> str:
+    """Return what the first row says that a file is, and wind the file back."""
+    rows = files.Rows(file, form).__iter__()
+    first = next(rows, "")
+    rows.close()
+    file.seek(0)
+    return layout_of(first)
+
+
+def _check(kind: str, form: str, upload: Upload, actor: Actor) -> None:
+    if kind in LAYOUTS:
         actor.require(Scope.USAGE_WRITE)
-        return form
-    if upload.kind != "focus":
-        raise ImportRefused(f"The kind is native or focus, not {upload.kind[:20]!r}.")
+        return
+    if kind != FOCUS:
+        raise ImportRefused(f"The kind is {', '.join(LAYOUTS)} or focus, not {kind[:20]!r}.")
     actor.require(Scope.BILLING_WRITE)
     if not upload.provider_account or form != "csv":
         raise ImportRefused("A FOCUS file is a CSV, and names the provider_account it bills.")
-    return form
-
-
-def _draft(row: Mapping[str, Any] | str, index: int, source: str, *, lax: bool) -> Draft | Rejected:
-    if isinstance(row, str):
-        return Rejected(index, None, Problem(None, "row", row))
-    return draft_of(event_of(row), index=index, source=source or None, lax=lax)
-
-
-def _counted_from(receipt: Receipt, first: int) -> Receipt:
-    """Return the receipt of a part with indexes that count from the file's first row."""
-    errors = tuple(replace(error, index=error.index + first) for error in receipt.errors)
-    return replace(receipt, errors=errors)
