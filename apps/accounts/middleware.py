@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from apps.accounts import selectors, services
 from apps.accounts.api.authentication import bearer_token
+from apps.accounts.keyring import Holder
 from apps.accounts.models import User
 from apps.core.api.errors import refusal_response
 from apps.core.db import enter_public
@@ -98,9 +99,9 @@ class RateLimitMiddleware:
         return self.get_response(request)
 
 
-def _holder(request: HttpRequest) -> selectors.Holder | None:
+def _holder(request: HttpRequest) -> Holder | None:
     """Return who holds the key of a request to the API; None without one that opens anything."""
-    known: selectors.Holder | None = getattr(request, "key_holder", None)
+    known: Holder | None = getattr(request, "key_holder", None)
     tenant = request.tenant  # type: ignore[attr-defined]
     if known is not None or tenant is None or not is_machine_path(request.path):
         return known
@@ -113,7 +114,7 @@ def _holder(request: HttpRequest) -> selectors.Holder | None:
         return None
 
 
-def _know(request: HttpRequest, token: str) -> selectors.Holder:
+def _know(request: HttpRequest, token: str) -> Holder:
     """Authenticate a key for the whole request."""
     holder = selectors.holder_for_bearer(token=token, now=timezone.now())
     request.key_holder = holder  # type: ignore[attr-defined]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from rest_framework import serializers
 
 from apps.accounts.domain.keys import KeyKind
@@ -9,7 +11,12 @@ from apps.accounts.services import KeyRequest
 from apps.core.domain.access import Role, Scope
 from apps.core.domain.limits import Limits
 
-_PER_SECOND = {"required": False, "allow_null": True, "min_value": 1, "default": None}
+_PER_SECOND: Final[dict[str, Any]] = {
+    "required": False,
+    "allow_null": True,
+    "min_value": 1,
+    "default": None,
+}
 
 
 class LimitsInput(serializers.Serializer):  # type: ignore[type-arg]

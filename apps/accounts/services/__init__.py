@@ -1,8 +1,8 @@
 """Use cases of people and keys: one module each."""
 
+from apps.accounts.selectors import KeyMissing
 from apps.accounts.services.keys import (
     IssuedKey,
-    KeyMissing,
     KeyNotValid,
     KeyRequest,
     issue_key,
