@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ from apps.closing.domain.checklist import (
 )
 from apps.closing.domain.proof import Link, Proof
 from apps.closing.domain.steps import ORDER, Step, StepState, from_on, next_step
+from apps.closing.web.parts import checks_of
 from apps.core.domain.months import Month
 
 PASSED, ATTENTION, BLOCKED = Verdict.PASSED, Verdict.ATTENTION, Verdict.BLOCKED
@@ -148,3 +151,14 @@ def test_the_worst_case_takes_the_dearest_price_of_each_meter() -> None:
         "new", 3, Decimal("0.75")
     )
     assert merged_use([known, UnpricedUse("new", 3, None)]).worst_case is None
+
+
+def test_what_has_no_price_leads_to_the_page_that_solves_it() -> None:
+    use = UnpricedUse("a model", 1, None)
+    checks = [
+        check_unpriced(unpriced=unpriced, effective=Decimal(1), currency="USD").as_json()
+        for unpriced in ([use], [])
+    ]
+    run: Any = SimpleNamespace(checklist=checks, month=Month(2026, 1))
+    blocked, passed = checks_of(run)
+    assert (blocked.url, passed.url) == ("/usage/unpriced/?month=2026-01", "")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from urllib.parse import urlencode
 
 from django.urls import reverse
 
@@ -86,9 +87,18 @@ def checks_of(run: CloseRunFacts) -> list[Attention]:
             title=f"{check['title']}: {check['message']}",
             text=check["remedy"],
             tone=_TONES.get(check["verdict"], "info"),  # type: ignore[arg-type]
+            **_way_out(check, run.month),
         )
         for check in checks
     ]
+
+
+def _way_out(check: Mapping[str, str], month: Month) -> dict[str, str]:
+    """Return where the check is settled, if there is a page for it."""
+    if check["code"] != "unpriced" or check["verdict"] == "passed":
+        return {}
+    url = f"{reverse('usage:unpriced')}?{urlencode({'month': str(month)})}"
+    return {"url": url, "action": "Map the models or price them"}
 
 
 def history_of(month: Month) -> list[Entry]:
