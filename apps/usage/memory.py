@@ -27,6 +27,10 @@ class Memory(Generic[Key, Value]):
         self._known: dict[str, dict[Key, Value]] = {}
         self._lock = Lock()
 
+    def known(self) -> Mapping[Key, Value]:
+        """Return what is known in the current schema; others may add to it meanwhile."""
+        return self._known.get(current_schema(), {})
+
     def split(self, wanted: Iterable[Key]) -> tuple[dict[Key, Value], list[Key]]:
         """Return what is known of the keys in the current schema, and the keys that are not."""
         known = self._known.get(current_schema(), {})

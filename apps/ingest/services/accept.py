@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from apps.ingest.models import IngestBatch
 from apps.ingest.services.breath import without_collections
 from apps.ingest.services.gate import in_flight
 from apps.ingest.services.locks import again_when_moved, booking_transaction, hold
-from apps.ingest.services.prepare import Prepared, prepare
+from apps.ingest.services.prepare import Prepared, Sent, prepare
 from apps.periods.domain.calendar import Calendar
 from apps.usage import services as usage
 from apps.usage.domain.drafts import Draft, Problem, Rejected
@@ -51,70 +52,57 @@ def accept_events(
 
         return rehearse(drafts=drafts, actor=actor, received_at=received_at)
     with in_flight(), without_collections():
-        return _accept(drafts, actor, received_at, atomic=atomic)
+        return _accept(Sent(drafts, actor, received_at), atomic=atomic)
 
 
-def _accept(
-    drafts: Sequence[Draft | Rejected], actor: Actor, received_at: datetime, *, atomic: bool
-) -> Receipt:
-    entry = _Entry(actor.label, received_at, atomic)
+def _accept(sent: Sent, *, atomic: bool) -> Receipt:
     patiently = False
 
     def attempt() -> Receipt:
         nonlocal patiently
         sheet, calendar = usage.current_sheet()
-        prepared = prepare(
-            drafts=drafts, actor=actor, sheet=sheet, calendar=calendar, received_at=received_at
-        )
-        if atomic and prepared.errors:
-            raise BatchRefused(_in_order(prepared.errors))
+        prepared = prepare(requests=[sent], sheet=sheet, calendar=calendar)
+        if atomic and prepared.errors[0]:
+            raise BatchRefused(_in_order(prepared.errors[0]))
+        plan = _Plan([sent], prepared, sheet, calendar, atomic=atomic)
         try:
-            return _write(prepared, sheet, calendar, entry, patiently=patiently)
+            return _write(plan, patiently=patiently)[0]
         except usage.KeyTaken:
             patiently = True
-            return _write(prepared, sheet, calendar, entry, patiently=True)
+            return _write(plan, patiently=True)[0]
 
     return again_when_moved(attempt)
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """Who came through the door, when, and whether all is wanted or nothing."""
+class _Plan:
+    """Requests that go through one transaction; `atomic` stands alone."""
 
-    label: str
-    received_at: datetime
+    requests: Sequence[Sent]
+    prepared: Prepared
+    sheet: usage.RatingSheet
+    calendar: Calendar
     atomic: bool
 
 
-def _write(
-    prepared: Prepared,
-    sheet: usage.RatingSheet,
-    calendar: Calendar,
-    entry: _Entry,
-    *,
-    patiently: bool,
-) -> Receipt:
-    with booking_transaction(sheet):
-        book_in = hold({item.span.month for item in prepared.placed}, calendar)
+def _write(plan: _Plan, *, patiently: bool) -> list[Receipt]:
+    placed = plan.prepared.placed
+    hash_of = usage.hashed()
+    headers = [usage.BatchHeader(uuid.uuid4(), one.received_at, hash_of) for one in plan.requests]
+    with booking_transaction(plan.sheet):
+        book_in = hold({item.span.month for item in placed}, plan.calendar)
         if patiently:
-            claimed = usage.claim_patiently(placed=prepared.placed)
+            recorded = usage.record_patiently(placed=placed, book_in=book_in, headers=headers)
         else:
-            claimed = usage.claim(placed=prepared.placed, known=prepared.known)
-        errors = _in_order([*prepared.errors, *map(_conflict, claimed.conflicts)])
-        if entry.atomic and errors:
-            raise BatchRefused(errors)
-        batch = uuid.uuid4()
-        booked = usage.record(
-            claimed=claimed,
-            book_in=book_in,
-            batch=batch,
-            received_at=entry.received_at,
-            keys_stored=patiently,
-        )
-        receipt = _receipt(prepared, claimed, batch, errors)
-        _keep(receipt, batch, entry)
-        usage.roll_up(booked=booked)
-    return receipt
+            recorded = usage.record(
+                placed=placed, known=plan.prepared.known, book_in=book_in, headers=headers
+            )
+        receipts = _receipts(plan.prepared, recorded.claimed, headers)
+        if plan.atomic and receipts[0].errors:
+            raise BatchRefused(receipts[0].errors)
+        _keep(receipts, headers, plan.requests)
+        usage.roll_up(booked=recorded.booked)
+    return receipts
 
 
 def _conflict(item: Placed) -> ItemError:
@@ -127,31 +115,46 @@ def _conflict(item: Placed) -> ItemError:
     return ItemError.of(item.index, item.event_id, problem)
 
 
-def _receipt(
-    prepared: Prepared, claimed: Claimed, batch: uuid.UUID, errors: tuple[ItemError, ...]
-) -> Receipt:
-    return Receipt(
-        accepted=len(claimed.new),
-        duplicates=len(claimed.duplicates),
-        conflicts=len(claimed.conflicts),
-        rejected=len(prepared.errors),
-        unpriced=sum(item.unpriced for item in claimed.new),
-        batch=batch,
-        errors=errors,
-    )
+def _receipts(
+    prepared: Prepared, claimed: Claimed, headers: Sequence[usage.BatchHeader]
+) -> list[Receipt]:
+    new = [item for _, item in claimed.new]
+    accepted = Counter(item.member for item in new)
+    unpriced = Counter(item.member for item in new if item.unpriced)
+    duplicates = Counter(item.member for item in claimed.duplicates)
+    conflicts: list[list[ItemError]] = [[] for _ in headers]
+    for item in claimed.conflicts:
+        conflicts[item.member].append(_conflict(item))
+    return [
+        Receipt(
+            accepted=accepted[member],
+            duplicates=duplicates[member],
+            conflicts=len(conflicts[member]),
+            rejected=len(prepared.errors[member]),
+            unpriced=unpriced[member],
+            batch=header.batch,
+            errors=_in_order([*prepared.errors[member], *conflicts[member]]),
+        )
+        for member, header in enumerate(headers)
+    ]
 
 
-def _keep(receipt: Receipt, batch: uuid.UUID, entry: _Entry) -> None:
-    IngestBatch.objects.create(
-        public_id=batch,
-        received_at=entry.received_at,
-        received_from=entry.label,
-        accepted=receipt.accepted,
-        duplicates=receipt.duplicates,
-        conflicts=receipt.conflicts,
-        rejected=receipt.rejected,
-        unpriced=receipt.unpriced,
-        errors=[error.as_dict() for error in receipt.errors[:_ERRORS_KEPT]],
+def _keep(
+    receipts: Sequence[Receipt], headers: Sequence[usage.BatchHeader], requests: Sequence[Sent]
+) -> None:
+    IngestBatch.objects.bulk_create(
+        IngestBatch(
+            public_id=header.batch,
+            received_at=sent.received_at,
+            received_from=sent.actor.label,
+            accepted=receipt.accepted,
+            duplicates=receipt.duplicates,
+            conflicts=receipt.conflicts,
+            rejected=receipt.rejected,
+            unpriced=receipt.unpriced,
+            errors=[error.as_dict() for error in receipt.errors[:_ERRORS_KEPT]],
+        )
+        for receipt, header, sent in zip(receipts, headers, requests, strict=True)
     )
 
 

@@ -17,7 +17,7 @@ from apps.core.domain.months import Month
 from apps.ingest.domain.receipt import ItemError
 from apps.ingest.models import Correction
 from apps.ingest.services.locks import again_when_moved, booking_transaction, hold
-from apps.ingest.services.prepare import prepare
+from apps.ingest.services.prepare import prepare_one
 from apps.periods.domain.calendar import Calendar
 from apps.usage import selectors
 from apps.usage import services as usage
@@ -223,16 +223,12 @@ def _draft(order: _Order, event: Mapping[str, Any]) -> Draft:
 
 
 def _placed(order: _Order, draft: Draft, sheet: usage.RatingSheet, calendar: Calendar) -> Placed:
-    prepared = prepare(
-        drafts=[draft],
-        actor=order.actor,
-        sheet=sheet,
-        calendar=calendar,
-        received_at=order.now,
+    placed = prepare_one(
+        draft=draft, actor=order.actor, sheet=sheet, calendar=calendar, received_at=order.now
     )
-    if prepared.errors:
-        raise _refused(prepared.errors[0])
-    return prepared.placed[0]
+    if isinstance(placed, ItemError):
+        raise _refused(placed)
+    return placed
 
 
 def _refused(error: ItemError) -> AmendmentRefused:

@@ -1,4 +1,4 @@
-"""Checks, normalizes, interns and rates the drafts of a batch, before its transaction."""
+"""Checks, normalizes, interns and rates the drafts of requests, before their transaction."""
 
 from __future__ import annotations
 
@@ -19,32 +19,43 @@ from apps.usage.domain.drafts import Draft, Problem, Rejected
 from apps.usage.domain.normalize import Metered, NotDisjoint, meters_of
 from apps.usage.domain.placed import Placed
 from apps.usage.domain.tagsets import TagSetKey, bound, canonical, key_of
-from apps.usage.domain.timeline import SentKey, Span, Timeline
+from apps.usage.domain.timeline import SentFields, Timeline, sent_fields, sent_key
 
 MOST_AHEAD: Final = timedelta(hours=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one request sent, who it acts for, and when it came."""
+
+    drafts: Sequence[Draft | Rejected]
+    actor: Actor
+    received_at: datetime
+
+
 @dataclass(slots=True)
 class Prepared:
-    """A batch ready to be written: placed events in the order of locks, and what is wrong.
+    """Requests ready to be written: placed events, and what is wrong, a list a request.
 
-    `known` is what the database knew of their names just now.
+    Events stand in the order of the requests and of their items; their digests are yet to be
+    taken. `known` is what the database knew of their names just now.
     """
 
-    placed: list[Placed] = field(default_factory=list)
-    errors: list[ItemError] = field(default_factory=list)
+    placed: list[Placed]
+    errors: list[list[ItemError]]
     known: usage.Known = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What every item of a batch is held against."""
+    """What every item of a request is held against."""
 
     earliest: datetime
     latest: datetime
     first_month: Month
     limits: Mapping[str, str]
     teams: frozenset[str] | None
+    received_at: datetime
 
     def problem_with(self, at: datetime) -> Problem:
         """Return what is wrong with a time of use that lies outside."""
@@ -57,45 +68,61 @@ class _Frame:
         )
 
 
-_SentFields = tuple[str | None, str | None, str | None, str | None, bool | None, str | None]
-"""Provider, model, service, tier, batch and region as a draft has them."""
-
-_Checked = tuple[int, Draft, Metered, bytes, _SentFields]
+_Checked = tuple[int, Draft, Metered, bytes, SentFields]
 """A draft that is in order: its place, its meters, its tag set and its SKU, yet to be interned."""
 
-_Spanned = tuple[int, Span, bool]
-"""The number of the SKU as sent, the span, and whether the event is unpriced."""
+_Place = tuple[int, Draft | Rejected]
+"""An item and its place in the request."""
 
 _IN_FUTURE: Final = Problem(
     "time",
     "time_in_future",
     "The time lies more than an hour ahead of our clock; send the moment of use.",
 )
+_ARRIVAL: Final = attrgetter("member", "index")
 
 
-def prepare(
+def prepare(*, requests: Sequence[Sent], sheet: usage.RatingSheet, calendar: Calendar) -> Prepared:
+    """Return requests ready for one transaction; interns what is new in statements of its own.
+
+    The names are looked up while the drafts are checked. Events whose tag set, SKU and prices
+    the process met before are placed at once, the others when these have got their numbers.
+    """
+    prepared = Prepared([], [[] for _ in requests])
+    frames = [_frame(one.actor, calendar, one.received_at) for one in requests]
+    ids = [_id_parts(one.drafts) for one in requests]
+    with usage.looking_up(_sources(requests), [part for one in ids for part in one if part]) as (
+        prepared.known
+    ):
+        left = [
+            _at_once(
+                number, zip(one.drafts, ids[number], strict=True), frames[number], sheet, prepared
+            )
+            for number, one in enumerate(requests)
+        ]
+    if any(left):
+        for number, items in enumerate(left):
+            _one_by_one(number, items, frames[number], sheet, prepared)
+        prepared.placed.sort(key=_ARRIVAL)
+    return prepared
+
+
+def prepare_one(
     *,
-    drafts: Sequence[Draft | Rejected],
+    draft: Draft,
     actor: Actor,
     sheet: usage.RatingSheet,
     calendar: Calendar,
     received_at: datetime,
-) -> Prepared:
-    """Return the batch ready for its transaction; interns what is new in statements of its own."""
-    prepared = Prepared()
-    tag_sets: dict[bytes, TagSetKey] = {}
-    frame = _frame(actor, calendar, received_at)
-    checked = _check(drafts, frame, tag_sets, prepared.errors)
-    tags = usage.intern_tag_sets(wanted=tag_sets, at=received_at)
-    timelines = _timelines({item[4] for item in checked}, sheet, received_at)
-    if len(tags) < len(tag_sets) or None in timelines.values():
-        checked = _within_caps(checked, tags, timelines, prepared.errors)
-    spans = _spans(checked, timelines, sheet)
-    ids = [usage.text_part(item[1].id) for item in checked]
-    with usage.looking_up([item[1].source or "" for item in checked], ids) as known:
-        prepared.placed = _place(checked, tags, spans, ids)
-    prepared.known = known
-    return prepared
+) -> Placed | ItemError:
+    """Return one event ready to be written and digested, or what is wrong with it."""
+    sent = Sent([draft], actor, received_at)
+    prepared = prepare(requests=[sent], sheet=sheet, calendar=calendar)
+    if prepared.errors[0]:
+        return prepared.errors[0][0]
+    (placed,) = prepared.placed
+    placed.digest = digest_v1(draft)
+    return placed
 
 
 def checked_only(
@@ -105,39 +132,145 @@ def checked_only(
     calendar: Calendar,
     received_at: datetime,
 ) -> tuple[list[ItemError], list[_Checked]]:
-    """Return what is wrong with a batch and what is in order; interns nothing."""
+    """Return what is wrong with a request and what is in order; interns nothing."""
     errors: list[ItemError] = []
-    checked = _check(drafts, _frame(actor, calendar, received_at), {}, errors)
+    frame = _frame(actor, calendar, received_at)
+    checked = _check(list(enumerate(drafts)), frame, {}, errors)
     return errors, checked
 
 
 def _frame(actor: Actor, calendar: Calendar, received_at: datetime) -> _Frame:
     first = calendar.periods[0]
     latest = received_at + MOST_AHEAD
-    return _Frame(first.starts_at, latest, first.month, actor.bound_tags, actor.teams)
+    return _Frame(first.starts_at, latest, first.month, actor.bound_tags, actor.teams, received_at)
+
+
+def _sources(requests: Sequence[Sent]) -> list[str]:
+    drafts = [one for sent in requests for one in sent.drafts]
+    return [one.source or "" for one in drafts if not isinstance(one, Rejected)]
+
+
+def _id_parts(drafts: Iterable[Draft | Rejected]) -> list[bytes]:
+    """Return the ids as the database takes them, nothing in the place of a rejected item."""
+    part = usage.text_part
+    return [b"" if isinstance(one, Rejected) else part(one.id) for one in drafts]
+
+
+def _at_once(
+    number: int,
+    drafts: Iterable[tuple[Draft | Rejected, bytes]],
+    frame: _Frame,
+    sheet: usage.RatingSheet,
+    prepared: Prepared,
+) -> list[_Place]:
+    """Place what needs no number that the process does not remember; return the other items.
+
+    A hot loop, kept free of calls and of the database. What is left is looked at again, by
+    `_check`, which also finds out what is wrong with it.
+    """
+    left: list[_Place] = []
+    tag_sets, timelines, placed = usage.remembered_tag_sets(), sheet.by_fields, prepared.placed
+    earliest, latest = frame.earliest, frame.latest
+    is_limited = bool(frame.limits) or frame.teams is not None
+    for index, (draft, id_part) in enumerate(drafts):
+        if isinstance(draft, Rejected) or not earliest <= draft.time <= latest:
+            left.append((index, draft))
+            continue
+        try:
+            tags = _allowed(draft, frame) if is_limited else draft.tags or {}
+            quantities, context = meters_of(draft)
+        except (_Refused, NotDisjoint):
+            left.append((index, draft))
+            continue
+        tag_set = tag_sets.get(canonical(tags, draft.account, draft.credential, draft.operation))
+        timeline = timelines.get(sent_fields(draft))
+        if tag_set is None or timeline is None:
+            left.append((index, draft))
+            continue
+        span = timeline.opened(draft.time, context)
+        unpriced = None if span is None else span.shapes.get(tuple(quantities))
+        if span is None or unpriced is None:
+            left.append((index, draft))
+            continue
+        placed.append(
+            Placed(
+                number,
+                index,
+                draft.source or "",
+                draft.id,
+                draft,
+                quantities,
+                context,
+                tag_set,
+                timeline.number,
+                span,
+                unpriced,
+                b"",
+                id_part,
+            )
+        )
+    return left
+
+
+def _one_by_one(
+    number: int,
+    items: Iterable[_Place],
+    frame: _Frame,
+    sheet: usage.RatingSheet,
+    prepared: Prepared,
+) -> None:
+    """Check items, intern what they bring that is new, and place those that are in order."""
+    errors, received_at = prepared.errors[number], frame.received_at
+    tag_sets: dict[bytes, TagSetKey] = {}
+    checked = _check(items, frame, tag_sets, errors)
+    tags = usage.intern_tag_sets(wanted=tag_sets, at=received_at)
+    timelines = _timelines({item[4] for item in checked}, sheet, received_at)
+    if len(tags) < len(tag_sets) or None in timelines.values():
+        checked = _within_caps(checked, tags, timelines, errors)
+    for index, draft, (quantities, context), key, fields in checked:
+        timeline = timelines[fields]
+        assert timeline is not None
+        span = timeline.span(draft.time, context)
+        shape = tuple(quantities)
+        unpriced = span.shapes.get(shape)
+        if unpriced is None:
+            unpriced = sheet.learn(span, shape)
+        prepared.placed.append(
+            Placed(
+                number,
+                index,
+                draft.source or "",
+                draft.id,
+                draft,
+                quantities,
+                context,
+                tags[key],
+                timeline.number,
+                span,
+                unpriced,
+                b"",
+                usage.text_part(draft.id),
+            )
+        )
 
 
 def _check(
-    drafts: Sequence[Draft | Rejected],
+    drafts: Iterable[_Place],
     frame: _Frame,
     tag_sets: dict[bytes, TagSetKey],
     errors: list[ItemError],
 ) -> list[_Checked]:
-    """Check every draft and make its meters disjoint; a hot loop, kept free of calls."""
+    """Check every draft and make its meters disjoint."""
     checked: list[_Checked] = []
     bad_tags: dict[bytes, Problem] = {}
-    earliest, latest, limits = frame.earliest, frame.latest, frame.limits
-    teams = frame.teams
-    for index, draft in enumerate(drafts):
+    for index, draft in drafts:
         if isinstance(draft, Rejected):
             errors.append(ItemError.of_rejected(draft))
             continue
         try:
-            if not earliest <= draft.time <= latest:
+            if not frame.earliest <= draft.time <= frame.latest:
                 raise _Refused(frame.problem_with(draft.time))
-            tags = _limited(draft.tags or {}, limits) if limits else draft.tags or {}
-            if teams is not None:
-                tags = _of_teams(tags, teams)
+            tags = _allowed(draft, frame)
             key = canonical(tags, draft.account, draft.credential, draft.operation)
             if key not in tag_sets:
                 _meet(key, draft, tags, tag_sets, bad_tags)
@@ -145,15 +278,7 @@ def _check(
         except (_Refused, NotDisjoint) as refused:
             errors.append(ItemError.of(index, draft.id, refused.problem))
             continue
-        sent = (
-            draft.provider,
-            draft.model,
-            draft.service,
-            draft.service_tier,
-            draft.batch,
-            draft.region,
-        )
-        checked.append((index, draft, metered, key, sent))
+        checked.append((index, draft, metered, key, sent_fields(draft)))
     return checked
 
 
@@ -180,6 +305,14 @@ def _meet(
     tag_sets[key] = key_of(draft, tags)
 
 
+def _allowed(draft: Draft, frame: _Frame) -> dict[str, str]:
+    """Return the tags of a draft as its sender may send them: bound ones filled in."""
+    tags = draft.tags or {}
+    if frame.limits:
+        tags = _limited(tags, frame.limits)
+    return tags if frame.teams is None else _of_teams(tags, frame.teams)
+
+
 def _limited(tags: dict[str, str], limits: Mapping[str, str]) -> dict[str, str]:
     filled = bound(tags, limits)
     if isinstance(filled, Problem):
@@ -199,33 +332,22 @@ def _of_teams(tags: dict[str, str], teams: frozenset[str]) -> dict[str, str]:
 
 
 def _timelines(
-    wanted: Iterable[_SentFields], sheet: usage.RatingSheet, at: datetime
-) -> dict[_SentFields, Timeline | None]:
-    keys = {fields: _sent_key(*fields) for fields in wanted}
+    wanted: Iterable[SentFields], sheet: usage.RatingSheet, at: datetime
+) -> dict[SentFields, Timeline | None]:
+    keys = {fields: sent_key(fields) for fields in wanted}
     numbers = usage.intern_sent_skus(wanted=set(keys.values()), at=at)
-    return {
+    found = {
         fields: sheet.timeline(key, numbers[key]) if key in numbers else None
         for fields, key in keys.items()
     }
-
-
-def _sent_key(  # noqa: PLR0917 - the fields of a draft, in order
-    provider: str | None,
-    model: str | None,
-    service: str | None,
-    tier: str | None,
-    batch: bool | None,
-    region: str | None,
-) -> SentKey:
-    if service:
-        return SentKey("", service, tier or "", bool(batch), region or "")
-    return SentKey(provider or "", model or "", tier or "", bool(batch), region or "")
+    sheet.by_fields.update((fields, one) for fields, one in found.items() if one is not None)
+    return found
 
 
 def _within_caps(
     checked: Iterable[_Checked],
     tags: Mapping[bytes, int],
-    timelines: Mapping[_SentFields, Timeline | None],
+    timelines: Mapping[SentFields, Timeline | None],
     errors: list[ItemError],
 ) -> list[_Checked]:
     kept: list[_Checked] = []
@@ -251,58 +373,3 @@ _MODEL_LIMIT: Final = Problem(
     "model_limit",
     "This month brought 10,000 new model names already; check what is sent as model.",
 )
-
-
-def _spans(
-    checked: Iterable[_Checked],
-    timelines: Mapping[_SentFields, Timeline | None],
-    sheet: usage.RatingSheet,
-) -> list[_Spanned]:
-    spans: list[_Spanned] = []
-    for _, draft, (quantities, context), _, sent in checked:
-        timeline = timelines[sent]
-        assert timeline is not None
-        span = timeline.span(draft.time, context)
-        shape = tuple(quantities)
-        unpriced = span.shapes.get(shape)
-        if unpriced is None:
-            unpriced = sheet.learn(span, shape)
-        spans.append((timeline.number, span, unpriced))
-    return spans
-
-
-def _place(
-    checked: Iterable[_Checked],
-    tags: Mapping[bytes, int],
-    spans: Iterable[_Spanned],
-    ids: Iterable[bytes],
-) -> list[Placed]:
-    """Digest every draft and put all that is known of it together; without the database."""
-    moment, digest = usage.moment_part, digest_v1
-    placed = [
-        Placed(
-            index,
-            draft.source or "",
-            draft.id,
-            digest(draft),
-            draft,
-            metered[0],
-            metered[1],
-            tags[tag_key],
-            number,
-            span,
-            unpriced,
-            id_part,
-            moment(draft.time),
-        )
-        for (index, draft, metered, tag_key, _), (number, span, unpriced), id_part in zip(
-            checked, spans, ids, strict=True
-        )
-    ]
-    lone_source = len({item.source for item in placed}) < 2
-    placed.sort(key=_ID if lone_source else _NAME)
-    return placed
-
-
-_ID: Final = attrgetter("event_id")
-_NAME: Final = attrgetter("source", "event_id")

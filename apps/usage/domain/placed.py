@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -12,16 +12,17 @@ from apps.usage.domain.timeline import Span
 
 
 class Placed(msgspec.Struct, gc=False):
-    """A draft with everything that storing it needs; `index` is its place in the request.
+    """A draft with everything that storing it needs; `index` is its place in its request.
 
-    `id_part` and `time_part` are id and time as the database takes them; several statements use
-    them.
+    `member` is the place of its request among those that are stored together. What stands last is
+    filled in on the way to the database: the digest, and id and time as the database takes them,
+    which several statements use.
     """
 
+    member: int
     index: int
     source: str
     event_id: str
-    digest: bytes
     draft: Draft
     quantities: Quantities
     context_tokens: int
@@ -29,8 +30,9 @@ class Placed(msgspec.Struct, gc=False):
     sent_sku: int
     span: Span
     unpriced: bool
-    id_part: bytes
-    time_part: bytes
+    digest: bytes = b""
+    id_part: bytes = b""
+    time_part: bytes = b""
 
     @property
     def name(self) -> tuple[str, str]:
@@ -42,7 +44,6 @@ class Placed(msgspec.Struct, gc=False):
 class Claimed:
     """What became of placed events: new ones with their keys, duplicates, conflicts."""
 
-    keys: list[int]
-    new: list[Placed]
-    duplicates: list[Placed]
-    conflicts: list[Placed]
+    new: list[tuple[int, Placed]] = field(default_factory=list)
+    duplicates: list[Placed] = field(default_factory=list)
+    conflicts: list[Placed] = field(default_factory=list)

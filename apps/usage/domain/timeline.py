@@ -14,6 +14,7 @@ from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 from apps.rating.domain.prices import SkuKey
 from apps.rating.domain.rate import cost_of
+from apps.usage.domain.drafts import Draft
 
 _FINEST: Final = -24
 _DAY: Final = timedelta(days=1)
@@ -27,6 +28,30 @@ class SentKey(NamedTuple):
     service_tier: str = ""
     batch: bool = False
     region: str = ""
+
+
+SentFields = tuple[str | None, str | None, str | None, str | None, bool | None, str | None]
+"""Provider, model, service, tier, batch and region as a draft has them."""
+
+
+def sent_fields(draft: Draft) -> SentFields:
+    """Return what names the SKU in a draft."""
+    return (
+        draft.provider,
+        draft.model,
+        draft.service,
+        draft.service_tier,
+        draft.batch,
+        draft.region,
+    )
+
+
+def sent_key(fields: SentFields) -> SentKey:
+    """Return what was used, by the fields that name it."""
+    provider, model, service, tier, batch, region = fields
+    if service:
+        return SentKey("", service, tier or "", bool(batch), region or "")
+    return SentKey(provider or "", model or "", tier or "", bool(batch), region or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +117,20 @@ class Timeline:
         self._opener = opener
         self._days: dict[int, tuple[tuple[datetime, ...], dict[tuple[int, int], Span]]] = {}
 
+    def opened(self, at: datetime, context_tokens: int) -> Span | None:
+        """Return the span of a moment in UTC and a context size, None unless it was opened."""
+        found = self._days.get(at.toordinal())
+        if found is None:
+            return None
+        edges, spans = found
+        place = (
+            bisect_right(edges, at) if edges else 0,
+            bisect_right(self.contexts, context_tokens) if self.contexts else 0,
+        )
+        return spans.get(place)
+
     def span(self, at: datetime, context_tokens: int) -> Span:
-        """Return the span of a moment in UTC and a context size, in tokens.
+        """Return the span of a moment in UTC and a context size, in tokens; opens it if need be.
 
         :raises TimeBeforeFirstPeriod: when the moment lies before the calendar.
         :raises NoOpenPeriod: when it lies after the calendar.

@@ -12,10 +12,15 @@ from apps.usage.services.corrections import (
     locked_rows,
 )
 from apps.usage.services.foresight import Move, foresee, nothing_kept
-from apps.usage.services.intern import intern_sent_skus, intern_tag_sets
+from apps.usage.services.intern import (
+    intern_sent_skus,
+    intern_tag_sets,
+    remembered_tag_sets,
+)
 from apps.usage.services.moved import prices_moved
 from apps.usage.services.outcomes import OutcomeDraft, record_outcomes
 from apps.usage.services.partitions import ensure_partitions
+from apps.usage.services.persons import hashed
 from apps.usage.services.price_corrections import (
     Correcting,
     MonthIsOpen,
@@ -25,13 +30,21 @@ from apps.usage.services.price_corrections import (
     undo_price_corrections,
 )
 from apps.usage.services.rebuild import Difference, sheet_for, verify_rollups
-from apps.usage.services.record import Booked, Known, claim, claim_patiently, record, roll_up
+from apps.usage.services.record import (
+    Booked,
+    Known,
+    Recorded,
+    record,
+    record_patiently,
+    roll_up,
+)
 from apps.usage.services.rehearsal import is_unpriced, known_digests
 from apps.usage.services.rerate import Rerating, holds_usage, open_months_in_use, rerate
 from apps.usage.services.sheet import RatingSheet, current_sheet, sheet_of
-from apps.usage.store import KeyTaken, looking_up
+from apps.usage.store import BatchHeader, KeyTaken, looking_up
 
 __all__ = [
+    "BatchHeader",
     "Booked",
     "Correcting",
     "Difference",
@@ -44,16 +57,16 @@ __all__ = [
     "OutcomeDraft",
     "PricesCorrected",
     "RatingSheet",
+    "Recorded",
     "Rerating",
     "StoredRow",
     "append_inverse",
     "append_revision",
     "book_price_corrections",
-    "claim",
-    "claim_patiently",
     "current_sheet",
     "ensure_partitions",
     "foresee",
+    "hashed",
     "holds_usage",
     "intern_sent_skus",
     "intern_tag_sets",
@@ -68,6 +81,8 @@ __all__ = [
     "prices_moved",
     "record",
     "record_outcomes",
+    "record_patiently",
+    "remembered_tag_sets",
     "rerate",
     "roll_up",
     "sheet_for",

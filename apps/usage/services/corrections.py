@@ -107,7 +107,7 @@ def append_inverse(*, row: StoredRow, revision: int, month: Month, entry: Entry)
 def append_revision(*, item: Placed, key: int, revision: int, month: Month, entry: Entry) -> None:
     """Append a new revision of an event to an open month, its rollups and its digests."""
     header = store.BatchHeader(entry.batch, entry.received_at, hashed())
-    store.copy_events(month, header, [(key, item)], store.Revision(number=revision))
+    store.copy_events(month, [header], [[(key, item)]], store.Revision(number=revision))
     store.insert_raw_usage([(key, item)], revision=revision)
     sums: Sums = {}
     add(sums, item.span, item.tag_set, item.quantities)

@@ -24,6 +24,11 @@ _sent_skus: Final[Memory[SentKey, int]] = Memory(limit=20_000)
 _skus: Final[Memory[SkuKey, int]] = Memory(limit=20_000)
 
 
+def remembered_tag_sets() -> Mapping[bytes, int]:
+    """Return the numbers of the tag sets that the process met, by canonical JSON; read only."""
+    return _tag_sets.known()
+
+
 def intern_tag_sets(*, wanted: Mapping[bytes, TagSetKey], at: datetime) -> dict[bytes, int]:
     """Return the number of each tag set by its canonical JSON; those over the cap are left out.
 
@@ -127,4 +132,5 @@ __all__ = [
     "intern_sent_skus",
     "intern_sku",
     "intern_tag_sets",
+    "remembered_tag_sets",
 ]

@@ -1,110 +1,92 @@
-"""Claims the keys of events and records the new ones, in the caller's transaction."""
+"""Tells new events from known ones and records the new, in the caller's transaction."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from uuid import UUID
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final, TypeVar
 
 from apps.core.domain.months import Month
 from apps.usage import store
-from apps.usage.domain.cells import Cell, Sums, cells_of, sums_of
+from apps.usage.domain.cells import Cell, Sums, cells_of, sum_up
+from apps.usage.domain.digest import digests_v1
 from apps.usage.domain.placed import Claimed, Placed
 from apps.usage.services.outcomes import record_sent_outcomes
-from apps.usage.services.persons import hashed
 
 Known = Mapping[tuple[str, str], store.KnownKey]
-
-
-def claim(*, placed: Sequence[Placed], known: Known) -> Claimed:
-    """Tell new events from stored ones by what is known of their names; give new ones their keys.
-
-    `placed` is in the order of names, `known` was looked up just before. An id that occurs twice
-    is new once; what follows is a duplicate or a conflict like any later sending. Nothing is
-    written: `record` inserts the keys and finds out whether somebody else was faster.
-    """
-    first, again = _first_of_each(placed)
-    new = first
-    if known:
-        ids = {name[1] for name in known}
-        new = [i for i in first if i.event_id not in ids or i.name not in known]
-    return _told_apart(store.reserve_keys(len(new)), new, first, again, known)
-
-
-def claim_patiently(*, placed: Sequence[Placed]) -> Claimed:
-    """Insert the keys that nobody has, waiting for whoever is storing one, and tell them apart."""
-    first, again = _first_of_each(placed)
-    keys = store.reserve_keys(len(first))
-    taken = store.insert_keys_if_absent(keys, first) if first else set()
-    pairs = [(key, item) for key, item in zip(keys, first, strict=True) if key in taken]
-    new = [item for _, item in pairs]
-    fresh = {item.name for item in new}
-    known = store.known_keys([item for item in first if item.name not in fresh])
-    return _told_apart([key for key, _ in pairs], new, first, again, known)
-
-
-def _told_apart(
-    keys: list[int],
-    new: list[Placed],
-    first: list[Placed],
-    again: list[Placed],
-    known: Known,
-) -> Claimed:
-    claimed = Claimed(keys, new, [], [])
-    stored = [i for i in first if i.name in known] if len(new) < len(first) else []
-    digests = {item.name: frozenset((item.digest,)) for item in new} if again else {}
-    for item in [*stored, *again]:
-        same = item.digest in (digests.get(item.name) or known[item.name].digests)
-        (claimed.duplicates if same else claimed.conflicts).append(item)
-    return claimed
-
-
-def _first_of_each(placed: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]:
-    first: list[Placed] = []
-    again: list[Placed] = []
-    event_id, source = "", ""
-    for item in placed:
-        if item.event_id == event_id and item.source == source:
-            again.append(item)
-        else:
-            first.append(item)
-            event_id, source = item.event_id, item.source
-    return first, again
-
-
 Booked = Mapping[Month, Sequence[Cell]]
 """What new events add to the rollups, by the month they are booked in."""
+
+_CHUNK: Final = 512
+"""Events that are worked on at a time: what they share is still at hand, and the database works."""
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of placed events, and what `roll_up` is to add last."""
+
+    claimed: Claimed
+    booked: Booked
 
 
 def record(
     *,
-    claimed: Claimed,
+    placed: Sequence[Placed],
+    known: Known,
     book_in: Callable[[Month], Month],
-    batch: UUID,
-    received_at: datetime,
-    keys_stored: bool = False,
-) -> Booked:
-    """Store new events with their keys, unless done; return what `roll_up` is to add last.
+    headers: Sequence[store.BatchHeader],
+) -> Recorded:
+    """Store the events whose names are not known, with their keys; tell the others apart.
 
-    `book_in` gives the open month that takes the use of a month. The caller holds those months.
-    The database works on one statement while the next is made.
+    `placed` is in the order of arrival, `known` was looked up just before; a header a request,
+    which is also the member of the event. An id that occurs twice is new once; what follows is a
+    duplicate or a conflict like any later sending. `book_in` gives the open month that takes the
+    use of a month; the caller holds those months. Events are digested and sent a few hundred at a
+    time, so that the database stores some while the next are made. Keys follow in the order of
+    their names (rule 9), and the cells are summed meanwhile.
 
     :raises KeyTaken: when somebody else stored one of the keys meanwhile; the transaction is lost.
     """
+    desk = _Desk(known, _reserved(len(placed)))
+    _copy_events(map(desk.tell_apart, _chunks(placed)), placed, book_in, headers)
+    claimed = desk.claimed
     if not claimed.new:
-        return {}
-    with store.writing() as writes:
-        if not keys_stored:
-            writes.insert_keys(claimed.keys, claimed.new)
-        events, sums = _by_month(claimed, book_in)
-        booked = {month: cells_of(sums[month]) for month in sorted(sums)}
-    header = store.BatchHeader(batch, received_at, hashed())
-    for month in sorted(events):
-        store.copy_events(month, header, events[month])
-        store.insert_raw_usage(events[month])
-    record_sent_outcomes(events=claimed.new, received_at=received_at)
-    return booked
+        return Recorded(claimed, {})
+    sums: Sums = {}
+    claimed.new.sort(key=_name)
+    with store.storing_keys() as store_keys:
+        for pairs in _chunks(claimed.new):
+            store_keys(pairs)
+            sum_up(sums, pairs)
+        booked = _booked(sums, book_in)
+    _keep_what_came_along(claimed, headers)
+    return Recorded(claimed, booked)
+
+
+def record_patiently(
+    *,
+    placed: Sequence[Placed],
+    book_in: Callable[[Month], Month],
+    headers: Sequence[store.BatchHeader],
+) -> Recorded:
+    """Do what `record` does, but store the keys first, waiting for whoever is storing one."""
+    first = {item.name: item for item in reversed(placed)}
+    items = [item for item in placed if first[item.name] is item]
+    for item, digest in zip(items, digests_v1([item.draft for item in items]), strict=True):
+        item.digest = digest
+    pairs = list(zip(_reserved(len(items)), items, strict=True))
+    taken = store.insert_keys_if_absent(sorted(pairs, key=_name)) if pairs else set()
+    known = store.known_keys([item for key, item in pairs if key not in taken])
+    desk = _Desk(known, (key for key, _ in pairs if key in taken))
+    _copy_events(map(desk.tell_apart, _chunks(placed)), placed, book_in, headers)
+    sums: Sums = {}
+    sum_up(sums, desk.claimed.new)
+    _keep_what_came_along(desk.claimed, headers)
+    return Recorded(desk.claimed, _booked(sums, book_in))
 
 
 def roll_up(*, booked: Booked) -> None:
@@ -118,17 +100,84 @@ def roll_up(*, booked: Booked) -> None:
             writes.add_cells(month, cells)
 
 
-def _by_month(
-    claimed: Claimed, book_in: Callable[[Month], Month]
-) -> tuple[Mapping[Month, list[tuple[int, Placed]]], Mapping[Month, Sums]]:
-    """Return new events with their keys, and their sums, by the month they are booked in."""
-    pairs = list(zip(claimed.keys, claimed.new, strict=True))
-    booked = {month: book_in(month) for month in {item.span.month for item in claimed.new}}
-    if len(set(booked.values())) == 1:
-        month = next(iter(booked.values()))
-        return {month: pairs}, {month: sums_of(claimed.new)}
-    events: defaultdict[Month, list[tuple[int, Placed]]] = defaultdict(list)
-    for pair in pairs:
-        events[booked[pair[1].span.month]].append(pair)
-    sums = {month: sums_of([item for _, item in listed]) for month, listed in events.items()}
-    return events, sums
+class _Desk:
+    """Gives events their digests, and new ones their keys."""
+
+    def __init__(self, known: Known, keys: Iterator[int]) -> None:
+        self.claimed = Claimed()
+        self._known = known
+        self._keys = keys
+        self._met: dict[tuple[str, str], bytes] = {}
+
+    def tell_apart(self, items: Sequence[Placed]) -> list[tuple[int, Placed]]:
+        """Return those events that are new, with their keys; a hot loop."""
+        known, met, keys, claimed = self._known, self._met, self._keys, self.claimed
+        new: list[tuple[int, Placed]] = []
+        digests = digests_v1([item.draft for item in items])
+        for item, digest in zip(items, digests, strict=True):
+            item.digest = digest
+            name = item.source, item.event_id
+            if name in met:
+                same = met[name] == digest
+            elif name in known:
+                same = digest in known[name].digests
+            else:
+                met[name] = digest
+                new.append((next(keys), item))
+                continue
+            (claimed.duplicates if same else claimed.conflicts).append(item)
+        claimed.new.extend(new)
+        return new
+
+
+def _copy_events(
+    chunks: Iterable[list[tuple[int, Placed]]],
+    placed: Sequence[Placed],
+    book_in: Callable[[Month], Month],
+    headers: Sequence[store.BatchHeader],
+) -> None:
+    """Append new events and their usage objects; events of several months are sorted out first."""
+    by_month = {book_in(month) for month in {item.span.month for item in placed}}
+    if len(by_month) == 1:
+        store.copy_events(by_month.pop(), headers, chunks)
+        return
+    sorted_out: defaultdict[Month, list[tuple[int, Placed]]] = defaultdict(list)
+    for pair in chain.from_iterable(chunks):
+        sorted_out[book_in(pair[1].span.month)].append(pair)
+    for month in sorted(sorted_out):
+        store.copy_events(month, headers, _chunks(sorted_out[month]))
+
+
+def _booked(sums: Sums, book_in: Callable[[Month], Month]) -> Booked:
+    by_month: defaultdict[Month, Sums] = defaultdict(dict)
+    months = {span.month for span, _ in sums}
+    if len(months) == 1:
+        by_month[book_in(months.pop())] = sums
+    else:
+        for key, quantities in sums.items():
+            by_month[book_in(key[0].month)][key] = quantities
+    return {month: cells_of(by_month[month]) for month in sorted(by_month)}
+
+
+def _keep_what_came_along(claimed: Claimed, headers: Sequence[store.BatchHeader]) -> None:
+    """Keep usage objects and outcomes that came with new events."""
+    store.insert_raw_usage(claimed.new)
+    told: defaultdict[int, list[Placed]] = defaultdict(list)
+    for _, item in claimed.new:
+        if item.draft.outcome is not None:
+            told[item.member].append(item)
+    for member, events in told.items():
+        record_sent_outcomes(events=events, received_at=headers[member].received_at)
+
+
+def _reserved(count: int) -> Iterator[int]:
+    return chain.from_iterable(store.reserve_keys(count))
+
+
+def _chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]
+
+
+def _name(pair: tuple[int, Placed]) -> tuple[str, str]:
+    return pair[1].source, pair[1].event_id

@@ -24,6 +24,7 @@ from apps.usage.domain.normalize import REQUESTS
 from apps.usage.domain.timeline import (
     UNPRICED,
     Rate,
+    SentFields,
     SentKey,
     Span,
     Timeline,
@@ -57,7 +58,8 @@ class RatingSheet:
     """Answers, for one price book, where an event falls and what its meters cost there.
 
     It interns SKUs and prices when it first meets them, in statements of their own: ask it
-    before the transaction that writes the events.
+    before the transaction that writes the events. `by_fields` holds the timelines that drafts
+    named by the fields they have, so that drafts find them without building a key.
     """
 
     def __init__(self, book: PriceBook, calendar: Calendar, zone: ZoneInfo) -> None:
@@ -69,6 +71,7 @@ class RatingSheet:
             start=bounds.start - _MARGIN, end=bounds.end + _MARGIN, zone=bounds.zone
         )
         self._timelines: dict[SentKey, Timeline] = {}
+        self.by_fields: dict[SentFields, Timeline] = {}
         self._spans = 0
 
     def timeline(self, sent: SentKey, number: int) -> Timeline:
@@ -77,6 +80,7 @@ class RatingSheet:
         if found is None:
             if len(self._timelines) >= _MOST_TIMELINES or self._spans >= _MOST_SPANS:
                 self._timelines.clear()
+                self.by_fields.clear()
                 self._spans = 0
             found = self._timelines[sent] = self._new_timeline(sent, number)
         return found

@@ -20,6 +20,7 @@ from apps.usage.store.keys import (
     lock_key,
     looking_up,
     reserve_keys,
+    storing_keys,
 )
 from apps.usage.store.raw import copy_raw_usage, insert_raw_usage
 from apps.usage.store.rollups import drop_empty_cells, has_rollups, replace_cells
@@ -44,6 +45,7 @@ __all__ = [
     "looking_up",
     "replace_cells",
     "reserve_keys",
+    "storing_keys",
     "table",
     "writing",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from apps.usage.store.binding import table
 
 @dataclass(frozen=True, slots=True)
 class BatchHeader:
-    """What the events of one batch have in common, and how their end users are hashed."""
+    """What the events of one request have in common, and how the tenant hashes end users."""
 
     batch: UUID
     received_at: datetime
@@ -47,34 +48,71 @@ _EVENT_COLUMNS: Final = (
     "hold, received_at, batch, revision, sign, booked"
 )
 _FIELDS: Final = len(_EVENT_COLUMNS.split(","))
-_CHUNK: Final = 512
 _ROW_START: Final = struct.Struct("!hiqiqiq")
 _JSONB_START: Final = struct.Struct("!ib")
 
 
 def copy_events(
     month: Month,
-    header: BatchHeader,
-    events: Sequence[tuple[int, Placed]],
+    headers: Sequence[BatchHeader],
+    chunks: Iterable[Sequence[tuple[int, Placed]]],
     revision: Revision = FIRST,
 ) -> None:
     """Append one revision of events to the partition of an accounting month by binary COPY.
 
-    Rows are sent in pieces, so that the database works while the next ones are made.
+    A header a request, which is the event's `member`. Rows are sent a chunk at a time, so that
+    the database works while the next ones are made; chunks may be made meanwhile, too, but not
+    with the database. Chunks without events open no COPY.
     """
+    filled = filter(None, chunks)
+    first = next(filled, None)
+    if first is None:
+        return
     name = table(partition_name("usage_event", month))
-    tail = _row_end(header, revision)
-    places: dict[tuple[str, date, int], bytes] = {}
+    maker = _Maker(headers, revision)
     with (
         connection.cursor() as cursor,
         connection.wrap_database_errors,
         cursor.copy(f"COPY {name} ({_EVENT_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
     ):
         copy.write(packed.COPY_HEADER)
-        for start in range(0, len(events), _CHUNK):
-            part = events[start : start + _CHUNK]
-            copy.write(_event_rows(part, header.hash_of, tail, places))
+        for chunk in chain((first,), filled):
+            copy.write(maker.rows(chunk))
         copy.write(packed.COPY_TRAILER)
+
+
+class _Maker:
+    """Makes rows in the form of a binary COPY; what repeats in them is packed once."""
+
+    def __init__(self, headers: Sequence[BatchHeader], revision: Revision) -> None:
+        self._tails = [_row_end(header, revision) for header in headers]
+        self._hash_of = headers[0].hash_of
+        self._places: dict[tuple[str, date, int], bytes] = {}
+
+    def rows(self, events: Sequence[tuple[int, Placed]]) -> bytes:
+        """Return the rows of events, and fill in their packed times; a hot loop."""
+        start, jsonb, moment = _ROW_START.pack, _JSONB_START.pack, packed.moment
+        places, tails = self._places, self._tails
+        rows: list[bytes] = []
+        for key, item in events:
+            draft = item.draft
+            place = (item.source, item.span.day, item.sent_sku)
+            middle = places.get(place)
+            if middle is None:
+                middle = places[place] = _place_part(item)
+            meters = meters_json(item.quantities)
+            item.time_part = time_part = moment(draft.time)
+            rows += (
+                start(_FIELDS, 8, key, 8, item.tag_set, 8, item.context_tokens),
+                item.id_part,
+                time_part,
+                middle,
+                jsonb(len(meters) + 1, 1),
+                meters,
+                _rare_parts(draft, self._hash_of),
+                tails[item.member],
+            )
+        return b"".join(rows)
 
 
 def _row_end(header: BatchHeader, revision: Revision) -> bytes:
@@ -87,34 +125,6 @@ def _row_end(header: BatchHeader, revision: Revision) -> bytes:
             NULL if revision.booked is None else packed.jsonb(revision.booked),
         )
     )
-
-
-def _event_rows(
-    events: Sequence[tuple[int, Placed]],
-    hash_of: Callable[[str], bytes],
-    tail: bytes,
-    places: dict[tuple[str, date, int], bytes],
-) -> bytes:
-    """Return rows in the form of a binary COPY; a hot loop."""
-    start, jsonb = _ROW_START.pack, _JSONB_START.pack
-    rows: list[bytes] = []
-    for key, item in events:
-        place = (item.source, item.span.day, item.sent_sku)
-        middle = places.get(place)
-        if middle is None:
-            middle = places[place] = _place_part(item)
-        meters = meters_json(item.quantities)
-        rows += (
-            start(_FIELDS, 8, key, 8, item.tag_set, 8, item.context_tokens),
-            item.id_part,
-            item.time_part,
-            middle,
-            jsonb(len(meters) + 1, 1),
-            meters,
-            _rare_parts(item.draft, hash_of),
-            tail,
-        )
-    return b"".join(rows)
 
 
 def _place_part(item: Placed) -> bytes:

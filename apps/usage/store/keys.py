@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from django.db import connection
+import psycopg
+from django.db import IntegrityError, connection
 
 from apps.core.domain.errors import Conflict
 from apps.usage.adapters import packed
 from apps.usage.adapters.packed import Blobs, Longs, Moments, Texts
-from apps.usage.domain.digest import VERSION
+from apps.usage.domain.digest import SIZE, VERSION
 from apps.usage.domain.placed import Placed
 from apps.usage.store.binding import binding_cursor, packed_once, table
 
 BLOCK: Final = 16_384
 """Keys come in blocks: one number of the sequence is this many keys."""
+
+_FEW: Final = 16
+
+Pairs = Sequence[tuple[int, Placed]]
+"""Events with their keys."""
+
+_COLUMNS: Final = "source, event_id, key, digest, digest_version, occurred_at"
+_FIELDS: Final = len(_COLUMNS.split(","))
+_ROW_START: Final = struct.Struct("!h")
+_ROW_END: Final = struct.Struct(f"!iqi{SIZE}sih")
 
 
 class KeyTaken(Conflict):
@@ -32,8 +44,8 @@ class KnownKey(NamedTuple):
     digests: frozenset[bytes]
 
 
-def reserve_keys(count: int) -> list[int]:
-    """Return that many numbers that no other event has or will have, ascending."""
+def reserve_keys(count: int) -> list[range]:
+    """Return that many numbers that no other event has or will have, ascending, in ranges."""
     if count == 0:
         return []
     with connection.cursor() as cursor:
@@ -42,15 +54,76 @@ def reserve_keys(count: int) -> list[int]:
             [-(-count // BLOCK)],
         )
         blocks = sorted(row[0] for row in cursor.fetchall())
-    keys = [block * BLOCK + offset for block in blocks for offset in range(BLOCK)]
-    return keys[:count]
+    last = count - BLOCK * (len(blocks) - 1)
+    sizes = [BLOCK] * (len(blocks) - 1) + [last]
+    return [range(at * BLOCK, at * BLOCK + size) for at, size in zip(blocks, sizes, strict=True)]
 
 
-def insert_keys_if_absent(keys: Sequence[int], items: Sequence[Placed]) -> set[int]:
-    """Insert the keys that nobody has, waiting for others who are at it; return the inserted."""
+@contextmanager
+def storing_keys() -> Iterator[Callable[[Pairs], None]]:
+    """Open a COPY of keys that nobody has; give what sends some, in the order of names.
+
+    The block must not use the database, which stores what was sent meanwhile.
+
+    :raises KeyTaken: when somebody stored one of the keys meanwhile; the transaction is then lost.
+    """
+    statement = f"COPY {table('usage_eventkey')} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+    sources: dict[str, bytes] = {}
+    try:
+        with (
+            connection.cursor() as cursor,
+            connection.wrap_database_errors,
+            cursor.copy(statement) as copy,
+        ):
+            copy.write(packed.COPY_HEADER)
+            yield lambda pairs: copy.write(_key_rows(pairs, sources))
+            copy.write(packed.COPY_TRAILER)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
+            raise
+        raise KeyTaken("An id of the batch was stored by another request meanwhile.") from error
+
+
+def _key_rows(pairs: Pairs, sources: dict[str, bytes]) -> bytes:
+    """Return rows in the form of a binary COPY; a hot loop."""
+    start, end = _ROW_START.pack, _ROW_END.pack
+    rows: list[bytes] = []
+    for key, item in pairs:
+        source = sources.get(item.source)
+        if source is None:
+            source = sources[item.source] = packed.text(item.source)
+        rows += (
+            start(_FIELDS),
+            source,
+            item.id_part,
+            end(8, key, SIZE, item.digest, 2, VERSION),
+            item.time_part,
+        )
+    return b"".join(rows)
+
+
+def insert_keys_if_absent(pairs: Pairs) -> set[int]:
+    """Insert the keys that nobody has, waiting for others who are at it; return the inserted.
+
+    The pairs are in the order of names.
+    """
+    statement = (
+        f"INSERT INTO {table('usage_eventkey')} "  # noqa: S608 - quoted identifiers only
+        "(source, event_id, key, digest, digest_version, occurred_at) "
+        f"SELECT source, event_id, key, digest, {VERSION}, occurred_at "
+        "FROM unnest(%b, %b, %b, %b, %b) AS claim(source, event_id, key, digest, occurred_at) "
+        "ON CONFLICT DO NOTHING RETURNING key"
+    )
+    items = [item for _, item in pairs]
+    columns = [
+        _sources([item.source for item in items]),
+        Texts.of([item.id_part for item in items]),
+        Longs.pack([key for key, _ in pairs]),
+        Blobs.pack([item.digest for item in items]),
+        Moments.pack([item.draft.time for item in items]),
+    ]
     with binding_cursor() as binding:
-        statement = f"{insert_keys_statement()} ON CONFLICT DO NOTHING RETURNING key"
-        binding.execute(statement, key_columns(keys, items), binary=True)
+        binding.execute(statement, columns, binary=True)
         return {row[0] for row in binding}
 
 
@@ -68,19 +141,30 @@ def looking_up(
     """Look keys up while the block runs; the mapping is filled when it is left.
 
     The block must not use the database. The limit in the statement keeps the planner at one
-    index probe a name, whatever it believes of the table.
+    index probe a name, whatever it believes of the table. Senders mostly count upwards, so what a
+    lone source sends is first held against the greatest stored id up to the greatest one sent:
+    names beyond it are not stored, which takes one probe for all of them.
     """
+    keys = table("usage_eventkey")
     statement = (
         "SELECT k.source, k.event_id, k.key, k.digest, "  # noqa: S608 - quoted identifiers only
         f"ARRAY(SELECT d.digest FROM {table('usage_eventdigest')} d WHERE d.key = k.key) "
         "FROM unnest(%b, %b) AS name(source, event_id) CROSS JOIN LATERAL ("
-        f"SELECT * FROM {table('usage_eventkey')} WHERE source = name.source "
+        f"SELECT * FROM {keys} WHERE source = name.source "
         "AND event_id = name.event_id LIMIT 1) k"
     )
+    values: list[Any] = [_sources(sources), Texts.of(id_parts)]
+    lone = set(sources)
+    if len(lone) == 1 and len(id_parts) > _FEW:
+        values += [*lone, max([part[4:] for part in id_parts]).decode()]
+        statement += (
+            f' WHERE name.event_id COLLATE "C" <= (SELECT event_id FROM {keys} WHERE source = %b '  # noqa: S608
+            "AND event_id <= %b ORDER BY event_id DESC LIMIT 1)"
+        )
     known: dict[tuple[str, str], KnownKey] = {}
     with binding_cursor() as binding:
         with binding.connection.pipeline():
-            binding.execute(statement, [_sources(sources), Texts.of(id_parts)], binary=True)
+            binding.execute(statement, values, binary=True)
             yield known
         for source, event_id, key, digest, more in binding:
             known[source, event_id] = KnownKey(key, frozenset((digest, *more)))
@@ -96,27 +180,6 @@ def lock_key(source: str, event_id: str) -> int | None:
         )
         row = cursor.fetchone()
     return None if row is None else int(row[0])
-
-
-def insert_keys_statement() -> str:
-    """Return the INSERT of keys from five arrays."""
-    return (
-        f"INSERT INTO {table('usage_eventkey')} "  # noqa: S608 - quoted identifiers only
-        "(source, event_id, key, digest, digest_version, occurred_at) "
-        f"SELECT source, event_id, key, digest, {VERSION}, occurred_at "
-        "FROM unnest(%b, %b, %b, %b, %b) AS claim(source, event_id, key, digest, occurred_at)"
-    )
-
-
-def key_columns(keys: Sequence[int], items: Sequence[Placed]) -> list[packed.Packed]:
-    """Return keys and items column by column, for `insert_keys_statement`."""
-    return [
-        _sources([item.source for item in items]),
-        Texts.of([item.id_part for item in items]),
-        Longs.pack(keys),
-        Blobs.pack([item.digest for item in items]),
-        Moments.of([item.time_part for item in items]),
-    ]
 
 
 def _sources(sources: Sequence[str]) -> packed.Packed:

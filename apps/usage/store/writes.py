@@ -7,13 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import IntegrityError
 
 from apps.core.domain.months import Month
 from apps.usage.domain.cells import Cell
-from apps.usage.domain.placed import Placed
 from apps.usage.store.binding import binding_cursor
-from apps.usage.store.keys import KeyTaken, insert_keys_statement, key_columns
 from apps.usage.store.rollups import add_cells_statement, cell_columns
 
 
@@ -23,10 +20,6 @@ class Writes:
     def __init__(self, binding: psycopg.Cursor[Any]) -> None:
         self._binding = binding
 
-    def insert_keys(self, keys: Sequence[int], items: Sequence[Placed]) -> None:
-        """Insert keys that nobody has; `items` are distinct and in the order of names."""
-        self._binding.execute(insert_keys_statement(), key_columns(keys, items))
-
     def add_cells(self, month: Month, cells: Sequence[Cell]) -> None:
         """Add cells, distinct and in the order of locks, to the rollups of a month."""
         if cells:
@@ -35,14 +28,6 @@ class Writes:
 
 @contextmanager
 def writing() -> Iterator[Writes]:
-    """Write while the block runs, which must not use the database otherwise.
-
-    :raises KeyTaken: when somebody stored one of the keys meanwhile; the transaction is then lost.
-    """
-    try:
-        with binding_cursor() as binding, binding.connection.pipeline():
-            yield Writes(binding)
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
-            raise
-        raise KeyTaken("An id of the batch was stored by another request meanwhile.") from error
+    """Write while the block runs, which must not use the database otherwise."""
+    with binding_cursor() as binding, binding.connection.pipeline():
+        yield Writes(binding)
