@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.allocation.models import AllocationRule, Driver, Run
+from apps.allocation.models import Adjustment, AllocationRule, Driver, Run
 from apps.core.admin import ReadOnlyAdmin, admin, tenant_site
 
 
@@ -23,6 +23,16 @@ class DriverAdmin(ReadOnlyAdmin):
     list_display = ["code", "axis", "month", "receiver", "value", "revision", "created_by"]
     list_filter = ["axis", "code"]
     ordering = ["-month", "code", "receiver", "-revision"]
+
+
+@admin.register(Adjustment, site=tenant_site)
+class AdjustmentAdmin(ReadOnlyAdmin):
+    """Every adjustment and who decided it."""
+
+    list_display = ["code", "axis", "sender", "receiver", "amount", "currency", "state"]
+    list_filter = ["state", "axis"]
+    search_fields = ["code", "reason", "reference"]
+    ordering = ["-id"]
 
 
 @admin.register(Run, site=tenant_site)

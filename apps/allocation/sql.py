@@ -62,14 +62,15 @@ BEGIN
         RAISE EXCEPTION 'publication is refused: the run states other lines than it holds'
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_conserved';
     END IF;
-    -- Per axis every source is handed out to the last digit; markups, which have no source, sum
-    -- to zero. So per axis and metric lines minus sources is exactly zero.
+    -- Per axis every source is handed out to the last digit; markups and adjustments, which have no
+    -- source, each sum to zero. So per axis and metric lines minus sources is exactly zero.
     EXECUTE format(
         'WITH wanted AS (SELECT a.axis, s.id, s.key, s.billed, s.effective '
         '    FROM %1$I.allocation_source s CROSS JOIN (VALUES (''team''), (''customer'')) a (axis) '
         '    WHERE s.run_id = $1), '
         'got AS (SELECT axis, source_id, sum(billed) AS billed, sum(effective) AS effective '
-        '    FROM %1$I.allocation_line WHERE run_id = $1 GROUP BY axis, source_id) '
+        '    FROM %1$I.allocation_line WHERE run_id = $1 '
+        '    GROUP BY axis, source_id, CASE WHEN source_id IS NULL THEN kind END) '
         'SELECT COALESCE(w.axis, g.axis) AS axis, '
         '    COALESCE(w.key, g.source_id::text, ''markup'') AS key, '
         '    COALESCE(g.billed, 0) - COALESCE(w.billed, 0) AS billed, '
@@ -88,11 +89,28 @@ BEGIN
         'SELECT l.id FROM %1$I.allocation_line l LEFT JOIN %1$I.allocation_basis b '
         '    ON b.id = l.basis_id AND b.run_id = l.run_id AND b.axis = l.axis '
         '    AND b.receiver = l.receiver AND b.kind = l.kind '
-        'WHERE l.run_id = $1 AND (b.id IS NULL OR (l.source_id IS NULL) <> (l.kind = ''markup'')) '
+        'WHERE l.run_id = $1 AND (b.id IS NULL '
+        '   OR (l.source_id IS NULL) <> (l.kind IN (''markup'', ''adjustment''))) '
         'LIMIT 1', TG_TABLE_SCHEMA) INTO odd USING NEW.id;
     IF odd.id IS NOT NULL THEN
         RAISE EXCEPTION 'publication is refused: line % has no reason of its own', odd.id
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_explained';
+    END IF;
+    -- What a run books by hand is what was approved for its month, no more and no less.
+    EXECUTE format(
+        'WITH wanted AS (SELECT axis, code, sender AS receiver, -amount AS amount '
+        '    FROM %1$I.allocation_adjustment WHERE month = $2 AND state = ''approved'' '
+        '    UNION ALL SELECT axis, code, receiver, amount '
+        '    FROM %1$I.allocation_adjustment WHERE month = $2 AND state = ''approved''), '
+        'got AS (SELECT l.axis, b.rule AS code, l.receiver, l.effective AS amount '
+        '    FROM %1$I.allocation_line l JOIN %1$I.allocation_basis b ON b.id = l.basis_id '
+        '    WHERE l.run_id = $1 AND l.kind = ''adjustment'' AND l.billed = l.effective) '
+        'SELECT code FROM (SELECT * FROM wanted EXCEPT ALL SELECT * FROM got) missing '
+        'UNION ALL SELECT code FROM (SELECT * FROM got EXCEPT ALL SELECT * FROM wanted) extra '
+        'LIMIT 1', TG_TABLE_SCHEMA) INTO odd USING NEW.id, NEW.month;
+    IF odd.code IS NOT NULL THEN
+        RAISE EXCEPTION 'publication is refused: adjustment % is not what was approved', odd.code
+            USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_approved';
     END IF;
     RETURN NEW;
 END $fn$
@@ -133,6 +151,40 @@ BEGIN
     RETURN NULL;
 END $fn$
 """
+
+
+KEEP_ADJUSTMENT: Final = """
+CREATE OR REPLACE FUNCTION allocation_keep_adjustment() RETURNS trigger LANGUAGE plpgsql AS $fn$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.state = 'requested' THEN
+            RETURN NEW;
+        END IF;
+        RAISE EXCEPTION 'an adjustment starts as a request'
+            USING ERRCODE = 'integrity_constraint_violation', HINT = 'adjustment_state';
+    END IF;
+    IF TG_OP = 'UPDATE' AND OLD.state = 'requested' AND NEW.state <> 'requested'
+        AND to_jsonb(OLD) - '{state,decided_by,decided_by_user,decided_at,comment}'::text[]
+          = to_jsonb(NEW) - '{state,decided_by,decided_by_user,decided_at,comment}'::text[] THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION '% on allocation_adjustment is refused: it is decided once', TG_OP
+        USING ERRCODE = 'integrity_constraint_violation', HINT = 'append_only';
+END $fn$
+"""
+
+
+def keeps_adjustments() -> list[migrations.RunSQL]:
+    """Return operations after which an adjustment is asked for, decided once, and never changes."""
+    return [
+        migrations.RunSQL(KEEP_ADJUSTMENT, "DROP FUNCTION allocation_keep_adjustment()"),
+        migrations.RunSQL(
+            "CREATE TRIGGER allocation_adjustment_keep BEFORE INSERT OR UPDATE OR DELETE "
+            "ON allocation_adjustment FOR EACH ROW EXECUTE FUNCTION allocation_keep_adjustment()",
+            "DROP TRIGGER allocation_adjustment_keep ON allocation_adjustment",
+        ),
+        no_truncate("allocation_adjustment"),
+    ]
 
 
 def guards_run() -> list[migrations.RunSQL]:

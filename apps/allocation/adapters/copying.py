@@ -187,8 +187,8 @@ def _share(basis: Basis) -> str:
 
 def as_share(units: int) -> str:
     """Write whole numbers of 1e-18 as a decimal."""
-    whole, rest = divmod(units, _SHARE_SCALE)
-    return f"{whole}.{rest:018d}"
+    whole, rest = divmod(abs(units), _SHARE_SCALE)
+    return f"{'-' if units < 0 else ''}{whole}.{rest:018d}"
 
 
 def _hop(hop: Hop) -> dict[str, Any]:

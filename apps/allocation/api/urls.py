@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.allocation.api import views
+from apps.allocation.api import adjustments, views
 
 urlpatterns = [
+    path("allocation/adjustments", adjustments.Adjustments.as_view()),
+    path("allocation/adjustments/<uuid:adjustment>", adjustments.OneAdjustment.as_view()),
+    path(
+        "allocation/adjustments/<uuid:adjustment>/approve", adjustments.ApproveAdjustment.as_view()
+    ),
+    path("allocation/adjustments/<uuid:adjustment>/reject", adjustments.RejectAdjustment.as_view()),
+    path(
+        "allocation/adjustments/<uuid:adjustment>/withdraw",
+        adjustments.WithdrawAdjustment.as_view(),
+    ),
     path("allocation/rules", views.Rules.as_view()),
     path("allocation/rules/preview", views.PreviewRules.as_view()),
     path("allocation/rules/<str:code>", views.RuleVersions.as_view()),

@@ -21,7 +21,8 @@ from apps.allocation.domain.rules import (
     Method,
     Rule,
 )
-from apps.allocation.domain.sources import Source
+from apps.allocation.domain.sources import Source, in_quanta
+from apps.allocation.domain.transfers import Transfer
 from apps.allocation.domain.weights import Weights, weights_of
 from apps.core.domain.shares import split_units
 
@@ -29,6 +30,7 @@ DIRECT_KIND: Final = "direct"
 SHARED_KIND: Final = "shared"
 UNALLOCATED_KIND: Final = "unallocated"
 MARKUP_KIND: Final = "markup"
+ADJUSTMENT_KIND: Final = "adjustment"
 
 
 Line = tuple[int, int, int, int]
@@ -100,10 +102,12 @@ class AxisAllocation:
         rules: Sequence[Rule],
         everyone: Iterable[str],
         drivers: Drivers,
+        transfers: Sequence[Transfer] = (),
     ) -> None:
         """Solve the routes of all kinds of sources; `owners` stand beside `sources`.
 
-        `rules` are those in force, of any axis; an empty owner means unowned.
+        `rules` are those in force, of any axis; an empty owner means unowned. `transfers` are the
+        month's approved adjustments, of any axis.
 
         :raises DriverIsZero: when a rule with the policy `fail` has no driver value.
         :raises TrappedCost: when rules of one level leak nothing.
@@ -118,6 +122,7 @@ class AxisAllocation:
             {**drivers.current, **measured(sources, self.owners, _meters(self.rules))},
             drivers.previous,
         )
+        self.transfers = [one for one in transfers if one.axis is axis]
         self.bases: list[Basis] = []
         self._markup_places: dict[tuple[str, str, str], int] = {}
         self._moving = [rule for rule in self.rules if rule.method is not Method.MARKUP]
@@ -174,7 +179,7 @@ class AxisAllocation:
         """Return how many bases there can be once the markup lines have been yielded."""
         markups = len(self.rules) - len(self._moving)
         receivers = {basis.receiver for basis in self.bases}
-        return len(self.bases) + 2 * markups * len(receivers)
+        return len(self.bases) + 2 * markups * len(receivers) + 2 * len(self.transfers)
 
     def markup_place(self, rule: Rule, bearer: str, receiver: str) -> int:
         """Return the place of the basis of a markup, adding it the first time."""
@@ -185,7 +190,9 @@ class AxisAllocation:
         return self._markup_places[key]
 
     def lines(self) -> Iterator[Line]:
-        """Yield the lines in order of source and receiver, markups last; parts of nothing stay out.
+        """Yield the lines in order of source and receiver; parts of nothing stay out.
+
+        Markups follow, and adjustments come last.
 
         The parts of a source sum to it, by largest remainder over the exact shares.
         """
@@ -200,6 +207,40 @@ class AxisAllocation:
                 marked.see(source, lines)
             yield from lines
         yield from marked.lines()
+        yield from self._transferred()
+
+    def _transferred(self) -> Iterator[Line]:
+        """Yield -x on the sender and +x on the receiver of every adjustment."""
+        for transfer in self.transfers:
+            units = in_quanta([transfer.amount])[0]
+            for bearer, sign in ((transfer.sender, -1), (transfer.receiver, 1)):
+                self.bases.append(_transfer_basis(transfer, bearer))
+                yield -1, len(self.bases) - 1, sign * units, sign * units
+
+
+def _transfer_basis(transfer: Transfer, bearer: str) -> Basis:
+    hop = Hop(
+        sender=transfer.sender,
+        receiver=transfer.receiver,
+        rule=transfer.code,
+        method=ADJUSTMENT_KIND,
+        driver="",
+        measure=transfer.reason,
+        value=transfer.amount,
+        total=transfer.amount,
+        share=Fraction(1),
+    )
+    return Basis(
+        receiver=bearer,
+        kind=ADJUSTMENT_KIND,
+        share=Fraction(1),
+        rule=transfer.code,
+        method=ADJUSTMENT_KIND,
+        measure=transfer.reason,
+        driver_value=transfer.amount,
+        driver_total=transfer.amount,
+        hops=(hop,),
+    )
 
 
 def _meters(rules: Iterable[Rule]) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Final
 from apps.allocation.domain.engine import AxisAllocation, Line, Totals
 from apps.allocation.domain.rules import Rule
 from apps.allocation.domain.sources import Source
+from apps.allocation.domain.transfers import Transfer
 from apps.core.domain.canonical import canonical_json, digest_of
 
 ENGINE_VERSION = "1"
@@ -47,6 +48,7 @@ def input_digest(
     receivers: Mapping[str, Iterable[str]],
     cost_centers: Mapping[str, str],
     drivers: Mapping[str, object],
+    transfers: Sequence[Transfer] = (),
 ) -> str:
     """Return the digest of everything that a run depends on, code included."""
     return digest_of(
@@ -59,6 +61,7 @@ def input_digest(
             "receivers": {axis: sorted(codes) for axis, codes in receivers.items()},
             "cost_centers": cost_centers,
             "drivers": drivers,
+            **({"adjustments": [asdict(one) for one in transfers]} if transfers else {}),
         }
     )
 

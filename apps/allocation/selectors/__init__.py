@@ -10,6 +10,13 @@ from apps.allocation.domain.facts import (
     RunFacts,
 )
 from apps.allocation.domain.rules import MARKUP, UNALLOCATED, Axis
+from apps.allocation.selectors.adjustments import (
+    AdjustmentFacts,
+    AdjustmentMissing,
+    adjustment,
+    adjustments,
+    undecided,
+)
 from apps.allocation.selectors.inputs import Inputs, gather, known_receivers, uploaded
 from apps.allocation.selectors.rules import (
     RuleMissing,
@@ -36,6 +43,8 @@ from apps.allocation.selectors.runs import (
 __all__ = [
     "MARKUP",
     "UNALLOCATED",
+    "AdjustmentFacts",
+    "AdjustmentMissing",
     "Amounts",
     "Axis",
     "Change",
@@ -47,6 +56,8 @@ __all__ = [
     "RuleMissing",
     "RunFacts",
     "RunMissing",
+    "adjustment",
+    "adjustments",
     "compare",
     "coverage",
     "gather",
@@ -63,6 +74,7 @@ __all__ = [
     "standing",
     "totals_by_cost_center",
     "totals_by_receiver",
+    "undecided",
     "uploaded",
     "versions",
 ]

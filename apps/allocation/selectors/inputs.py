@@ -20,7 +20,9 @@ from apps.allocation.domain.rules import (
     Rule,
 )
 from apps.allocation.domain.sources import Source, in_quanta
+from apps.allocation.domain.transfers import Transfer
 from apps.allocation.models import Driver, Run, RunState
+from apps.allocation.selectors.adjustments import approved_transfers
 from apps.allocation.selectors.rules import rules_for
 from apps.core.domain.money import PUBLISHED_QUANTUM
 from apps.core.domain.months import Month
@@ -43,6 +45,7 @@ class Inputs:
     receivers: Mapping[Axis, frozenset[str]]
     cost_centers: Mapping[str, str]
     drivers: Mapping[Axis, Drivers]
+    transfers: Sequence[Transfer] = ()
 
     @cached_property
     def allocations(self) -> dict[Axis, AxisAllocation]:
@@ -59,6 +62,7 @@ class Inputs:
                 rules=self.rules,
                 everyone=self.receivers[axis],
                 drivers=self.drivers[axis],
+                transfers=self.transfers,
             )
             for axis in Axis
         }
@@ -92,6 +96,7 @@ class Inputs:
             receivers={axis.value: codes for axis, codes in self.receivers.items()},
             cost_centers=self.cost_centers,
             drivers={axis.value: drivers_json(found) for axis, found in self.drivers.items()},
+            transfers=self.transfers,
         )
 
     @property
@@ -119,6 +124,7 @@ def gather(*, month: Month, rules: Sequence[Rule] | None = None) -> Inputs:
         receivers=everyone(month),
         cost_centers=_cost_centers(month),
         drivers={axis: _drivers(month, axis, applied) for axis in Axis},
+        transfers=approved_transfers(month),
     )
 
 

@@ -1,20 +1,34 @@
 """What allocation does: runs, previews, rules, drivers."""
 
+from apps.allocation.services.adjustments import (
+    AdjustmentDecided,
+    AdjustmentMonthClosed,
+    approve_adjustment,
+    reject_adjustment,
+    request_adjustment,
+    withdraw_adjustment,
+)
 from apps.allocation.services.drivers import DriverMonthClosed, DriverRefused, set_driver_values
 from apps.allocation.services.previews import preview
 from apps.allocation.services.rules import MonthClosedForRules, RuleMoved, end_rule, save_rule
 from apps.allocation.services.runs import MonthIsClosed, RatesMissing, run
 
 __all__ = [
+    "AdjustmentDecided",
+    "AdjustmentMonthClosed",
     "DriverMonthClosed",
     "DriverRefused",
     "MonthClosedForRules",
     "MonthIsClosed",
     "RatesMissing",
     "RuleMoved",
+    "approve_adjustment",
     "end_rule",
     "preview",
+    "reject_adjustment",
+    "request_adjustment",
     "run",
     "save_rule",
     "set_driver_values",
+    "withdraw_adjustment",
 ]

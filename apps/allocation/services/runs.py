@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from apps.allocation.adapters.copying import as_amount, write_axis, write_sources
 from apps.allocation.domain.facts import RunFacts
@@ -16,16 +16,14 @@ from apps.allocation.models import Run, RunState
 from apps.allocation.selectors.inputs import Inputs, drivers_json, gather
 from apps.allocation.selectors.rules import rules_json
 from apps.allocation.selectors.runs import run_facts
+from apps.allocation.services.turns import take_turn
 from apps.audit import services as audit
-from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, Unprocessable
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 from apps.ingest.services.breath import without_collections
 from apps.periods import services as periods
-
-_LOCK = 0x616C6C6F  # first half of the advisory lock's key; the second is the month
 
 
 class MonthIsClosed(Conflict):
@@ -100,11 +98,7 @@ def require_rates(inputs: Inputs) -> None:
 
 def _hold(month: Month) -> None:
     """Keep the month from being closed, and other runs of it waiting, until we are done."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))",
-            [_LOCK, f"{current_schema()}/{month}"],
-        )
+    take_turn(month)
     states = periods.hold_open(months=[month])
     if states[month].value == "closed":
         raise MonthIsClosed(f"{month} is closed; its allocation is final. Reopen the month first.")

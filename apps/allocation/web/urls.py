@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.allocation.web import views
+from apps.allocation.web import adjustments, views
 
 app_name = "allocation"
 
@@ -15,5 +15,27 @@ urlpatterns = [
     path("month/rules/<str:code>/", views.RulePage.as_view(), name="rule"),
     path("month/rules/<str:code>/change/", views.EditRule.as_view(), name="edit"),
     path("month/rules/<str:code>/end/", views.EndRule.as_view(), name="end"),
+    path("month/adjustments/", adjustments.Adjustments.as_view(), name="adjustments"),
+    path("month/adjustments/new/", adjustments.NewAdjustment.as_view(), name="adjustment_new"),
+    path(
+        "month/adjustments/<uuid:adjustment>/",
+        adjustments.AdjustmentPage.as_view(),
+        name="adjustment",
+    ),
+    path(
+        "month/adjustments/<uuid:adjustment>/approve/",
+        adjustments.ApproveAdjustment.as_view(),
+        name="adjustment_approve",
+    ),
+    path(
+        "month/adjustments/<uuid:adjustment>/reject/",
+        adjustments.RejectAdjustment.as_view(),
+        name="adjustment_reject",
+    ),
+    path(
+        "month/adjustments/<uuid:adjustment>/withdraw/",
+        adjustments.WithdrawAdjustment.as_view(),
+        name="adjustment_withdraw",
+    ),
     path("month/runs/<uuid:run>/", views.RunPage.as_view(), name="run"),
 ]

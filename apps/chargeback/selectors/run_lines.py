@@ -60,7 +60,7 @@ def _line(
         kind=Kind(line.kind),
         effective=line.effective,
         billed=line.billed,
-        rule=names.get(line.rule, line.rule),
+        rule=_reason(line) if line.kind == Kind.ADJUSTMENT else names.get(line.rule, line.rule),
         method=line.method,
         driver=line.driver,
         driver_value=line.driver_value,
@@ -75,6 +75,11 @@ def _line(
         original_month=_original_month(line, month),
         tags=_tags(line),
     )
+
+
+def _reason(line: LineFacts) -> str:
+    """Say why an amount was moved by hand, and under which number."""
+    return f"{line.measure} ({line.rule})"
 
 
 def _price(line: LineFacts, prices: Mapping[int, rating.UsedPrice]) -> PriceFacts | None:
