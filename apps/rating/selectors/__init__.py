@@ -1,7 +1,9 @@
 """Questions about prices: the book, what was used, what changed, what there is to see."""
 
 from apps.rating.domain.book import PriceBook, Quote, SkuKey
+from apps.rating.domain.contracts import ContractDraft
 from apps.rating.domain.diff import QuoteChange
+from apps.rating.selectors.altered import Substitution, WhatIfNotValid, altered_book
 from apps.rating.selectors.book import (
     VersionFacts,
     VersionUnknown,
@@ -31,6 +33,7 @@ from apps.rating.selectors.peers import canonical_draft, list_peers
 from apps.rating.selectors.used import UsedPrice, prices
 
 __all__ = [
+    "ContractDraft",
     "Diagnosis",
     "Diagnostician",
     "Lacking",
@@ -42,9 +45,12 @@ __all__ = [
     "Quote",
     "QuoteChange",
     "SkuKey",
+    "Substitution",
     "UsedPrice",
     "VersionFacts",
     "VersionUnknown",
+    "WhatIfNotValid",
+    "altered_book",
     "browse_prices",
     "canonical_draft",
     "contract_price",

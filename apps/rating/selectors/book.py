@@ -55,7 +55,7 @@ def price_book(*, version: int | None = None) -> PriceBook:
 
     :raises VersionUnknown: when there is no such version.
     """
-    facts = current_version() if version is None else _version(version)
+    facts = current_version() if version is None else version_facts(version)
     schema = current_schema()
     key = (schema, facts.version, facts.adopted_at)
     book = _books.get(key)
@@ -233,7 +233,11 @@ def meaning(row: ModelMapping) -> Meaning:
     )
 
 
-def _version(version: int) -> VersionFacts:
+def version_facts(version: int) -> VersionFacts:
+    """Return a version by its number.
+
+    :raises VersionUnknown: when there is no such version.
+    """
     row = PriceBookVersion.objects.filter(pk=version).first()
     if row is None:
         raise VersionUnknown(f"There is no price book version {version}.")

@@ -1,0 +1,5 @@
+"""Questions about what costs mean, across all contexts."""
+
+from apps.insights.selectors.what_if import GROUPS, Question, what_if
+
+__all__ = ["GROUPS", "Question", "what_if"]
