@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from apps.catalog.models import AiModel, ListPrice, Meter, Provider
+from apps.catalog.models import (
+    AiModel,
+    ListPrice,
+    Meter,
+    PriceChange,
+    PriceDecision,
+    PriceImport,
+    PriceObservation,
+    Provider,
+)
 from apps.core.admin import ReadOnlyAdmin, admin, operator_site
 
 
@@ -52,3 +61,38 @@ class ListPriceAdmin(ReadOnlyAdmin):
     list_filter = ["meter", "batch", "service_tier"]
     list_select_related = ["model"]
     search_fields = ["model__code", "model__name"]
+
+
+@admin.register(PriceImport, site=operator_site)
+class PriceImportAdmin(ReadOnlyAdmin):
+    """Readings of sources and what became of them."""
+
+    list_display = ["source", "release", "read_at", "prices", "published", "proposed"]
+    list_filter = ["source"]
+
+
+@admin.register(PriceObservation, site=operator_site)
+class PriceObservationAdmin(ReadOnlyAdmin):
+    """What sources say, in both times."""
+
+    list_display = ["source", "provider", "model", "meter", "amount", "valid_from", "known_to"]
+    list_filter = ["source"]
+    search_fields = ["provider", "model", "meter"]
+
+
+@admin.register(PriceChange, site=operator_site)
+class PriceChangeAdmin(ReadOnlyAdmin):
+    """Changes of prices; they are decided on the page of prices."""
+
+    list_display = ["provider", "model", "meter", "kind", "old_amount", "amount", "state", "basis"]
+    list_filter = ["state", "kind", "source", "approvers"]
+    search_fields = ["provider", "model", "meter"]
+
+
+@admin.register(PriceDecision, site=operator_site)
+class PriceDecisionAdmin(ReadOnlyAdmin):
+    """What people decided."""
+
+    list_display = ["change", "decided_by", "verdict", "reason", "decided_at"]
+    list_filter = ["verdict"]
+    list_select_related = ["change"]

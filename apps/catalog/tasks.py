@@ -13,6 +13,13 @@ log = structlog.get_logger(__name__)
 
 @shared_task
 def sync_prices() -> None:
-    """Import the list prices of the installed package; a repetition changes nothing."""
+    """Record what the installed package says of prices; a repetition changes nothing."""
     report = catalog.import_list_prices(now=timezone.now())
-    log.info("prices.synced", source=report.source, opened=report.opened, closed=report.closed)
+    log.info(
+        "prices.synced",
+        source=report.source,
+        opened=report.opened,
+        closed=report.closed,
+        published=report.published,
+        proposed=report.proposed,
+    )

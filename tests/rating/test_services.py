@@ -17,6 +17,7 @@ from apps.rating import services
 from apps.rating.domain.prices import SkuKey
 from apps.rating.domain.rate import cost_of
 from apps.rating.models import ContractPrice, CurrentVersion, Price, PriceBookVersion
+from tests.catalog.reviewers import approve_all
 from tests.catalog.test_import import repriced, with_model
 from tests.rating.conftest import NOW
 
@@ -478,6 +479,8 @@ def test_imported_prices_take_effect_by_adoption_only(acme, actor):
         now=later,
         actor=actor,
     )
+    assert not rating.is_outdated()  # nobody approved the price yet
+    approve_all(now=later)
     assert amount(rating.price_book()) == Decimal("2.5")
     assert rating.is_outdated()
     version = services.adopt_version(actor=actor, now=later)

@@ -11,7 +11,7 @@ from apps.core import presentation
 from apps.core.presentation import Figure
 from apps.core.web import palette
 
-TrendKind = Literal["columns", "area", "line"]
+TrendKind = Literal["columns", "area", "line", "steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,10 @@ def trend(
     series: Sequence[Series],
     kind: TrendKind = "columns",
 ) -> Chart:
-    """Describe values over time, stacked by owner (`columns`, `area`) or beside each other."""
+    """Describe values over time, stacked by owner (`columns`, `area`) or beside each other.
+
+    `steps` are lines that hold a value until the next category: prices.
+    """
     shown = fold(series)
     slots = palette.assign_slots(one.name for one in shown)
     payload = {

@@ -151,7 +151,8 @@ window.consoleCharts = (() => {
 
   // --------------------------------------------------------------------------------------- kinds
   function trend(spec, theme, text, narrow) {
-    const stacked = spec.kind !== "line";
+    const lines = spec.kind === "line" || spec.kind === "steps";
+    const stacked = !lines;
     const rows = narrow ? Math.ceil(spec.series.length / 2) : Math.ceil(spec.series.length / 5);
     const framed = axes(theme, text, spec, narrow);
     framed.grid.bottom = 14 + rows * 22;
@@ -163,7 +164,8 @@ window.consoleCharts = (() => {
       itemStyle: paint(theme, one.slot),
       lineStyle: { color: theme.owners[one.slot], width: 2, type: LINES[at % LINES.length] },
       areaStyle: spec.kind === "area" ? { color: theme.owners[one.slot], opacity: 0.75 } : undefined,
-      symbol: spec.kind === "line" ? SYMBOLS[at % SYMBOLS.length] : "none",
+      step: spec.kind === "steps" ? "end" : undefined,
+      symbol: lines ? SYMBOLS[at % SYMBOLS.length] : "none",
       symbolSize: 5,
       barMaxWidth: 44,
       barCategoryGap: "32%",
@@ -514,7 +516,7 @@ window.consoleCharts = (() => {
     };
   }
 
-  const KINDS = { columns: trend, area: trend, line: trend, bars, treemap, sankey, waterfall, burn };
+  const KINDS = { columns: trend, area: trend, line: trend, steps: trend, bars, treemap, sankey, waterfall, burn };
 
   // --------------------------------------------------------------------------------- drill-down
   function urlOf(spec, event) {

@@ -1,4 +1,4 @@
-"""Questions about the public catalogue; every answer is of one moment of knowledge."""
+"""Questions about models and list prices, as they were known at a moment."""
 
 from __future__ import annotations
 
