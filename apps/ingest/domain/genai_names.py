@@ -97,6 +97,7 @@ TIER: Final = (
     "gen_ai.openai.response.service_tier",
     "gen_ai.response.service_tier",
 )
+RESPONSE: Final = "gen_ai.response.id"
 OPERATION: Final = ("gen_ai.operation.name", "llm.request.type")
 END_USER: Final = (
     "enduser.id",

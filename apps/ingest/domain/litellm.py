@@ -58,10 +58,13 @@ _NOT_A_TAG: Final = "user-agent"
 def read_payloads(*, body: bytes, lines: bool) -> list[Any]:
     """Return the payloads of a body: a list, one, or one a line.
 
+    The callback sends lines as `application/json`, too: what begins with an object may be either.
+
     :raises BodyUnreadable: when it is no JSON.
     """
-    if lines:
-        return [read_json(line) for line in body.split(b"\n") if line.strip()]
+    parts = [line for line in body.split(b"\n") if line.strip()]
+    if lines or (len(parts) > 1 and all(line.lstrip()[:1] == b"{" for line in parts)):
+        return [read_json(line) for line in parts]
     sent = read_json(body)
     if not isinstance(sent, list | Mapping):
         raise BodyUnreadable("Send one standard logging payload, or a list of them.")

@@ -7,7 +7,7 @@ totals: these are kept beside and never counted (rule 27).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from apps.ingest.domain.genai_names import (
     PROVIDER,
     PROVIDERS,
     REPEATED,
+    RESPONSE,
     TIER,
 )
 from apps.ingest.domain.spans import ERROR, Span
@@ -108,19 +109,43 @@ def _is_inference(span: Span) -> bool:
 
 
 def _around_others(spans: Sequence[Span]) -> set[str]:
-    """Return the ids of inference spans around other ones: two tools watched the same call."""
+    """Return the ids of inference spans that are told by another one as well.
+
+    A span that began inside another is a part of it: the outer one carries its totals. Two tools
+    that watched one call (the same response) tell it twice: the one that tells more classes of
+    tokens is taken. A parent that had ended before is none: contexts leak.
+    """
+    inferences = {span.id: span for span in spans if _is_inference(span)}
     by_id = {span.id: span for span in spans}
-    outer: set[str] = set()
-    for span in spans:
-        if not _is_inference(span) or not _counts(span):
-            continue
-        above, seen = f"{span.trace_id}:{span.parent_id}", {span.id}
-        while above in by_id and above not in seen:
-            seen.add(above)
-            if _is_inference(by_id[above]):
-                outer.add(above)
-            above = f"{span.trace_id}:{by_id[above].parent_id}"
-    return outer
+    told: set[str] = set()
+    for span in inferences.values():
+        for above in _enclosing(span, by_id):
+            outer = inferences.get(above)
+            if outer is None:
+                continue
+            if _same_call(span, outer) and len(_counts(outer)) > len(_counts(span)):
+                told.add(span.id)
+            else:
+                told.add(outer.id)
+            break
+    return told
+
+
+def _enclosing(span: Span, by_id: Mapping[str, Span]) -> Iterable[str]:
+    """Yield the ids of the spans that a span began in, from the inside out."""
+    seen, inner = {span.id}, span
+    while True:
+        outer = by_id.get(f"{inner.trace_id}:{inner.parent_id}")
+        if outer is None or outer.id in seen or not outer.start <= inner.start < outer.end:
+            return
+        yield outer.id
+        seen.add(outer.id)
+        inner = outer
+
+
+def _same_call(one: Span, other: Span) -> bool:
+    response = one.text(RESPONSE)
+    return bool(response) and response == other.text(RESPONSE)
 
 
 def _translate(span: Span) -> Translated:
