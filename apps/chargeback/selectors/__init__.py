@@ -18,6 +18,7 @@ from apps.chargeback.domain.results import StatementMissing, StatementSet
 from apps.chargeback.selectors.answers import (
     acceptance,
     acceptances,
+    answers_for,
     attachment,
     disputes,
     may_respond,
@@ -50,6 +51,7 @@ __all__ = [
     "StatementSet",
     "acceptance",
     "acceptances",
+    "answers_for",
     "attachment",
     "disputes",
     "explanation",

@@ -36,6 +36,7 @@ from apps.documents.domain.states import State
 __all__ = [
     "acceptance",
     "acceptances",
+    "answers_for",
     "attachment",
     "disputes",
     "may_respond",
@@ -78,6 +79,12 @@ def may_respond(found: Acceptance, *, actor: Actor) -> bool:
     """Tell whether an actor is the cost center's owner, or was named to answer for it."""
     email = email_of(actor)
     return bool(email) and email in {found.owner_email.lower(), *found.responders}
+
+
+def answers_for(*, cost_center: str, owner_email: str, actor: Actor) -> bool:
+    """Tell whether an actor answers for a cost center with such an owner; up to two queries."""
+    email = email_of(actor)
+    return bool(email) and (email == owner_email.lower() or cost_center in centers_named(email))
 
 
 def acceptance(id: UUID, *, actor: Actor, now: datetime) -> Acceptance:

@@ -63,10 +63,17 @@ class Months(ListPage):
             title=HOME,
             subtitle="What each cost center is charged for a month, line by line. Together the "
             "statements of a month carry its whole cost.",
-            actions=[Action(label="Terms", url=reverse("chargeback:terms"), icon="settings")]
-            if self.actor.may(Scope.BILLING_WRITE)
-            else [],
+            actions=self._actions(),
         )
+
+    def _actions(self) -> list[Action]:
+        found = []
+        if self.actor.may(Scope.BILLING_READ):
+            url = reverse("chargeback:acceptances")
+            found.append(Action(label="Acceptance", url=url, icon="user-check"))
+        if self.actor.may(Scope.BILLING_WRITE):
+            found.append(Action(label="Terms", url=reverse("chargeback:terms"), icon="settings"))
+        return found
 
     def shown(self) -> DataList:
         return months_list(selectors.months(actor=self.actor), self.state)

@@ -48,6 +48,18 @@ class StatementPage(PageMixin, TemplateView):
         """Return the strings that the PDF prints."""
         return documents.laid_out(document=self.detail.facts.id, locale=tenants.current().locale)
 
+    @cached_property
+    def reads_answers(self) -> bool:
+        """Tell whether the reader is finance, the owner, or named to answer."""
+        if self.actor.may(Scope.BILLING_READ):
+            return True
+        facts, recipient = self.detail.facts, self.detail.payload["recipient"]
+        return selectors.answers_for(
+            cost_center=facts.cost_center,
+            owner_email=recipient.get("owner_email") or "",
+            actor=self.actor,
+        )
+
     def page(self) -> Page:
         facts, head = self.detail.facts, self.printed["head"]
         return Page(
@@ -68,6 +80,7 @@ class StatementPage(PageMixin, TemplateView):
                     active=name == self.tab,
                 )
                 for name, label in _TABS
+                if name != "acceptance" or self.reads_answers
             ],
         )
 
@@ -84,6 +97,7 @@ _TABS: Final = (
     ("overview", "Overview"),
     ("lines", "Lines"),
     ("explanation", "Explanation"),
+    ("acceptance", "Acceptance"),
     ("history", "History"),
 )
 

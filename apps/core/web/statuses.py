@@ -14,6 +14,9 @@ _STATUS: Final[Mapping[str, tuple[str, str]]] = {
             "approved",
             "paid",
             "accepted",
+            "lapsed",
+            "corrected",
+            "posted",
             "accounted",
             "ok",
             "final",
@@ -22,7 +25,7 @@ _STATUS: Final[Mapping[str, tuple[str, str]]] = {
         ),
         ("good", "check"),
     ),
-    **dict.fromkeys(("running", "soft-closed", "in review", "started"), ("busy", "clock")),
+    **dict.fromkeys(("running", "soft-closed", "in review", "started", "awaiting"), ("busy", "clock")),
     **dict.fromkeys(
         ("warning", "late", "overdue", "conflict", "disputed", "unowned", "needs approval"),
         ("warn", "alert-triangle"),
