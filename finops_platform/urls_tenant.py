@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("apps.allocation.api.urls")),
     path("api/v1/", include("apps.chargeback.api.urls")),
     path("api/v1/", include("apps.closing.api.urls")),
+    path("api/v1/", include("apps.insights.api.urls")),
     path("api/v1/", include("apps.rating.api.urls")),
     path("api/v1/", include("apps.periods.api.urls")),
     path("api/v1/", include("apps.directory.api.urls")),

@@ -233,8 +233,7 @@ def test_nothing_is_written(acme: Any) -> None:
     def counts() -> list[int]:
         with connection.cursor() as cursor:
             return [
-                cursor.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                for table in tables
+                cursor.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables
             ]
 
     before = counts()
