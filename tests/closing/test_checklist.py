@@ -12,6 +12,7 @@ from apps.closing.domain.checklist import (
     ChecklistBlocked,
     UnpricedUse,
     Verdict,
+    check_adjustments,
     check_bills,
     check_books,
     check_coverage,
@@ -162,3 +163,10 @@ def test_what_has_no_price_leads_to_the_page_that_solves_it() -> None:
     run: Any = SimpleNamespace(checklist=checks, month=Month(2026, 1))
     blocked, passed = checks_of(run)
     assert (blocked.url, passed.url) == ("/usage/unpriced/?month=2026-01", "")
+
+
+def test_an_undecided_adjustment_blocks() -> None:
+    assert check_adjustments(undecided=0).verdict is PASSED
+    one = check_adjustments(undecided=1)
+    assert (one.verdict, one.message) == (BLOCKED, "1 adjustment waits for a decision.")
+    assert check_adjustments(undecided=2).message == "2 adjustments wait for a decision."

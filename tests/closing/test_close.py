@@ -12,6 +12,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from apps.allocation import selectors as allocation
+from apps.allocation import services as allocations
+from apps.allocation.domain.transfers import AdjustmentDraft
+from apps.allocation.selectors import Axis
 from apps.audit import selectors as audit
 from apps.chargeback.selectors import set_of
 from apps.closing import selectors, services
@@ -19,6 +22,7 @@ from apps.closing.models import Approval, CloseRun
 from apps.closing.selectors import CloseRunFacts, RunState, Step, StepState
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Forbidden
+from apps.documents import selectors as documents
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import State
 from tests.allocation.base import MONTH, NOW, Costs, line
@@ -346,13 +350,16 @@ def test_reopening_takes_two_people_and_a_reason(costs: Costs, people: People) -
     assert periods.period(MONTH).state is State.OPEN
 
 
-def test_closing_again_issues_replacements(costs: Costs, people: People) -> None:
+@pytest.mark.parametrize("extra", ["10", "0"])
+def test_closing_again_issues_replacements(costs: Costs, people: People, extra: str) -> None:
+    """Changed or not: another close prints other people, so it has numbers of its own (rule 10)."""
     first = closed(people)
     assert first.allocation_run is not None
     before = set_of(first.allocation_run)
     services.request_reopen(month=MONTH, reason="A bill.", actor=people["anna"], now=NOW)
     services.reopen(month=MONTH, actor=people["bob"], now=NOW)
-    costs.lines.append(line("late", "10", team="ads"))
+    if Decimal(extra):
+        costs.lines.append(line("late", extra, team="ads"))
     second = closed(people)
     assert second.state is RunState.FINISHED
     assert second.allocation_run is not None
@@ -361,7 +368,9 @@ def test_closing_again_issues_replacements(costs: Costs, people: People) -> None
     assert after is not None
     assert set_of(first.allocation_run) == before
     assert not set(before.numbers) & set(after.numbers)
-    assert after.total - before.total == 10
+    assert after.total - before.total == Decimal(extra)
+    again = documents.document(after.documents[0])
+    assert again.supersedes in before.documents
 
 
 def test_only_the_latest_closed_month_is_reopened(costs: Costs, people: People) -> None:
@@ -400,3 +409,31 @@ def test_deadlocks_are_tried_again(
     services.advance(run=run.id, now=NOW)
     assert len(calls) == 3
     assert state_of(selectors.close_run(run.id), Step.FREEZE) is StepState.DONE
+
+
+def test_an_adjustment_is_decided_before_the_month_is_closed(costs: Costs, people: People) -> None:
+    draft = AdjustmentDraft(Axis.TEAM, "ads", "search", Decimal(5), "Ran search's batch")
+    asked = allocations.request_adjustment(month=MONTH, draft=draft, actor=people["anna"], now=NOW)
+    stopped = prepared(people)
+    assert stopped.state is RunState.FAILED
+    assert "1 adjustment waits for a decision" in stopped.step(Step.ATTRIBUTE).message
+    allocations.approve_adjustment(id=asked.id, comment="", actor=people["bob"], now=NOW)
+    done = closed(people)
+    assert done.state is RunState.FINISHED
+    assert done.allocation_run is not None
+    moved = allocation.totals_by_receiver(run=done.allocation_run, axis=Axis.TEAM)
+    assert moved["search"].effective == Decimal("105.009")
+    statements = set_of(done.allocation_run)
+    assert statements is not None
+    assert statements.total == Decimal("407.01")
+    papers = documents.documents(statements.documents).values()
+    told = [
+        (line["heading"], line["amount"])
+        for paper in papers
+        for line in paper.payload["lines"]
+        if line["section"] == "adjustment"
+    ]
+    assert sorted(told) == [
+        ("Ran search's batch (adj-2026-01-1)", "-5.00"),
+        ("Ran search's batch (adj-2026-01-1)", "5.00"),
+    ]

@@ -226,6 +226,21 @@ def check_bills(*, variances: Iterable[tuple[str, Decimal, Decimal]], currency: 
     )
 
 
+def check_adjustments(*, undecided: int) -> Check:
+    """Block while adjustments wait: once the month is closed nobody can decide them any more."""
+    if not undecided:
+        return Check("adjustments", "Adjustments", Verdict.PASSED, "No adjustment waits.")
+    waits = "adjustment waits" if undecided == 1 else "adjustments wait"
+    return Check(
+        "adjustments",
+        "Adjustments",
+        Verdict.BLOCKED,
+        f"{undecided} {waits} for a decision.",
+        "Have another person approve or reject them under Month, Adjustments, or take them back; "
+        "then try again.",
+    )
+
+
 def check_over(*, month: str, is_over: bool) -> Check:
     """Ask for attention when the month is still running; never blocks."""
     if is_over:

@@ -13,10 +13,13 @@ from uuid import UUID
 from apps.allocation import selectors as allocation
 from apps.allocation import services as allocations
 from apps.allocation.selectors import Axis
+from apps.chargeback import selectors as statement_sets
 from apps.chargeback import services as chargeback
 from apps.closing.domain.checklist import (
     Check,
     UnpricedUse,
+    Verdict,
+    check_adjustments,
     check_bills,
     check_books,
     check_coverage,
@@ -137,13 +140,14 @@ def attribute(run: CloseRun, now: datetime) -> Outcome:
         for dimension in owner.unregistered
     }
     checks = [
+        check_adjustments(undecided=allocation.undecided(month=inputs.month)),
         check_mapping(teams=homeless, receivers=named),
         check_coverage(owned=owned, total=total, unregistered=unregistered),
     ]
     require_unblocked(checks)
     _keep(run, checks)
     return Outcome(
-        message=checks[1].message,
+        message=checks[-1].message,
         done=len(inputs.lines),
         total=len(inputs.lines),
         output_hash=inputs.sources_hash,
@@ -151,8 +155,13 @@ def attribute(run: CloseRun, now: datetime) -> Outcome:
 
 
 def allocate(run: CloseRun, now: datetime) -> Outcome:
-    """Run the allocation and publish it in place of the one before."""
-    facts = allocations.run(month=Month.of(run.month), actor=preparer_of(run), now=now)
+    """Run the allocation and publish it in place of the one before.
+
+    A run that statements were issued from stays theirs: closing a reopened month gives it another,
+    and so replacements with new numbers, whether or not anything changed (rule 10).
+    """
+    month = Month.of(run.month)
+    facts = allocations.run(month=month, actor=preparer_of(run), now=now, sealed=_sealed(month))
     run.allocation_run = facts.id
     unallocated = allocation.totals_by_receiver(run=facts.id, axis=Axis.TEAM).get(
         allocation.UNALLOCATED
@@ -207,6 +216,7 @@ def lock(run: CloseRun, now: datetime) -> Outcome:
     # Holds the period's row before anything else is locked (docs/locking.md); changes nothing.
     period_services.freeze(month=month, actor=actor, now=now)
     _require_approved(run)
+    _require_decided(month)
     issued = chargeback.issue_statements(month=month, actor=actor, approver=approver, now=now)
     period_services.lock(month=month, actor=actor, approver=approver, now=now)
     return Outcome(
@@ -243,6 +253,20 @@ WORK: Final[Mapping[Step, Callable[[CloseRun, datetime], Outcome]]] = MappingPro
         Step.RENDER: render,
     }
 )
+
+
+def _require_decided(month: Month) -> None:
+    """Pass when no adjustment waits: a closed month's could be neither approved nor taken back."""
+    check = check_adjustments(undecided=allocation.undecided(month=month))
+    if check.verdict is Verdict.BLOCKED:
+        raise CloseState(f"{check.message} {check.remedy}", code="adjustments_undecided")
+
+
+def _sealed(month: Month) -> UUID | None:
+    """Return the published run when statements were issued from it."""
+    published = allocation.published_or_none(month)
+    issued = None if published is None else statement_sets.set_of(published.id)
+    return None if issued is None or not issued.numbers else issued.run
 
 
 def _require_approved(run: CloseRun) -> None:
