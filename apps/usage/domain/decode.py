@@ -23,7 +23,7 @@ from apps.usage.domain.drafts import (
     read_exact,
 )
 from apps.usage.domain.explain import explain
-from apps.usage.domain.raw import exactly, with_raw_usage
+from apps.usage.domain.raw import exact_object, exactly, with_raw_usage
 
 DEEPEST: Final = 16
 """Levels of nesting that are looked into in an item; a valid event needs five."""
@@ -91,6 +91,8 @@ def draft_of(
     fields: Mapping[str, Any], *, index: int, source: str | None, lax: bool
 ) -> Draft | Rejected:
     """Return the draft of a mapping, a row of a file; `lax` reads numbers written as text."""
+    if fields.get("raw_usage") is not None:
+        fields = {**fields, "raw_usage": exact_object(fields["raw_usage"])}
     try:
         draft = msgspec.convert(fields, Draft, strict=not lax, dec_hook=read_exact)
     except (msgspec.ValidationError, ValueError, OverflowError) as error:

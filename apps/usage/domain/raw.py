@@ -77,6 +77,15 @@ def exactly(text: str) -> Exact | Decimal:
         return value
 
 
+def exact_object(value: Any) -> Any:
+    """Return a usage object with the numbers of a reader that knows no exact ones made exact."""
+    if isinstance(value, float):
+        return exactly(repr(value))
+    if isinstance(value, Mapping):
+        return {name: exact_object(inner) for name, inner in value.items()}
+    return [exact_object(inner) for inner in value] if isinstance(value, list) else value
+
+
 def _conflicting(draft: Draft) -> Problem | None:
     if draft.service:
         return Problem(
