@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from finops_platform.operator import views
 
 app_name = "operator"
 urlpatterns = [
     path("", views.Tenants.as_view(), name="tenants"),
+    path("prices/", include("finops_platform.operator.prices.urls")),
     path("tenants/new/", views.NewTenant.as_view(), name="new"),
     path("tenants/<slug:slug>/", views.TenantPage.as_view(), name="tenant"),
     path("tenants/<slug:slug>/suspend/", views.Suspend.as_view(), name="suspend"),

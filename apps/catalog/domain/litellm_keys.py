@@ -131,9 +131,10 @@ def read_key(key: str, *, mode: str) -> PriceKey | None:
     if found is None:
         return None
     base, tier = found["base"], found["tier"] or ""
-    meaning = _BASES.get(base) or _BY_MODE.get((base, mode))
-    if meaning is None:
+    known = _BASES.get(base) or _BY_MODE.get((base, mode))
+    if known is None:
         return None
+    meaning = known
     if found["count"] is not None:
         if base != _CREATION:
             return None

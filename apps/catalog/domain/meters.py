@@ -63,6 +63,10 @@ METERS: Final[dict[str, MeterFacts]] = {
         MeterFacts(
             "code_interpreter_sessions", "session", "Code interpreter sessions", 1, tool=True
         ),
+        MeterFacts("gpu_seconds", "GPU-second", "GPU seconds", 1),
+        MeterFacts("gpu_hours", "GPU-hour", "GPU hours", 1),
+        MeterFacts("ptu_hours", "PTU-hour", "Provisioned throughput hours", 1),
+        MeterFacts("model_unit_hours", "model-unit-hour", "Model unit hours", 1),
         MeterFacts("audio_hours", "hour", "Audio hours", 1),
         MeterFacts("input_audio_hours", "hour", "Audio input hours", 1),
         MeterFacts("input_document_pages", "page", "Document pages", THOUSAND),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -72,6 +73,7 @@ class ChangeFilter:
     source: str = ""
     text: str = ""
     needs_two: bool = False
+    is_settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,12 @@ def change(*, public_id: UUID) -> ChangeFacts:
     return _facts(row)
 
 
+def changes_named(*, ids: Sequence[UUID]) -> list[ChangeFacts]:
+    """Return these changes by name; one query, and what is not there is left out."""
+    rows = _with_approvals(PriceChange.objects.filter(public_id__in=ids))
+    return [_facts(row) for row in rows.order_by(*_PLACE)]
+
+
 def decisions_of(*, change: int) -> list[DecisionFacts]:
     """Return what people said of a change, in order."""
     return [
@@ -167,6 +175,8 @@ def _filtered(wanted: ChangeFilter) -> QuerySet[PriceChange]:
         value = getattr(wanted, name)
         if value:
             rows = rows.filter(**{name: value})
+    if wanted.is_settled:
+        rows = rows.exclude(state=PriceChange.State.PROPOSED)
     if wanted.needs_two:
         rows = rows.filter(approvers=2)
     for word in wanted.text.split():
@@ -232,6 +242,7 @@ __all__ = [
     "StatedFacts",
     "change",
     "changes",
+    "changes_named",
     "decisions_of",
     "statements_about",
     "waiting_counts",

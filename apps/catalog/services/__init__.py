@@ -5,6 +5,7 @@ from __future__ import annotations
 from apps.catalog.adapters.litellm import FileInvalid
 from apps.catalog.adapters.sheet import SheetInvalid
 from apps.catalog.services.deciding import (
+    MOST_AT_ONCE,
     ChangeSettled,
     ChangeUnknown,
     Decided,
@@ -26,6 +27,7 @@ from apps.catalog.services.knowledge import ImportOutOfOrder
 
 __all__ = [
     "FILE_SOURCES",
+    "MOST_AT_ONCE",
     "ChangeSettled",
     "ChangeUnknown",
     "Decided",

@@ -122,8 +122,7 @@ def decide(*, decision: Decision, actor: Actor, now: datetime) -> Decided:
 
 def _check(decision: Decision, actor: Actor) -> None:
     actor.require(Scope.ADMIN)
-    if actor.kind != "user" or actor.user_id is None:
-        raise Forbidden("Prices are decided on by a person who is signed in.", code="person_needed")
+    _person(actor)
     if not 1 <= len(set(decision.changes)) <= MOST_AT_ONCE:
         raise DecisionNotValid(f"Choose between 1 and {MOST_AT_ONCE:,} changes.")
     if decision.verdict is Verdict.REJECT and not decision.reason.strip():
@@ -132,6 +131,16 @@ def _check(decision: Decision, actor: Actor) -> None:
     if len(decision.reason) > 500:
         wrong = FieldError("reason", "length", "Write at most 500 characters.")
         raise DecisionNotValid("The reason is too long.", errors=(wrong,))
+
+
+def _person(actor: Actor) -> int:
+    """Return the person who decides.
+
+    :raises Forbidden: when there is none: programs do not decide.
+    """
+    if actor.kind != "user" or actor.user_id is None:
+        raise Forbidden("Prices are decided on by a person who is signed in.", code="person_needed")
+    return actor.user_id
 
 
 def _held(ids: Iterable[UUID]) -> list[PriceChange]:
@@ -235,7 +244,7 @@ def _record(
     PriceDecision.objects.bulk_create(
         PriceDecision(
             change=change,
-            user_id=actor.user_id,
+            user_id=_person(actor),
             decided_by=actor.label[:254],
             verdict=decision.verdict.value,
             reason=decision.reason.strip(),

@@ -108,7 +108,7 @@ class Observer:
         for row in rows.values_list(*columns).iterator(chunk_size=5000):
             if scope is not None and (row[1], row[2]) not in scope:
                 continue
-            subject = Subject(*row[1:4], Conditions(*row[4:10]))
+            subject = Subject(row[1], row[2], row[3], Conditions(*row[4:10]))
             step = Step(Rate(*row[10:13]), *row[13:15])
             self._ids[subject, step] = row[0]
             self._known.setdefault(subject, {})[step] = Words(*row[15:])
@@ -154,7 +154,7 @@ def statements_of(models: Iterable[ModelName]) -> dict[Subject, dict[str, Statem
     found: dict[Subject, dict[str, list[Step]]] = {}
     for row in rows.values_list("source", *_SUBJECT, *_STEP).iterator(chunk_size=5000):
         if (row[1], row[2]) in names:
-            subject = Subject(*row[1:4], Conditions(*row[4:10]))
+            subject = Subject(row[1], row[2], row[3], Conditions(*row[4:10]))
             step = Step(Rate(*row[10:13]), *row[13:15])
             found.setdefault(subject, {}).setdefault(row[0], []).append(step)
     return {

@@ -299,11 +299,11 @@ class PeerPrices:
             other="",
         )
         found: dict[tuple[str, ...], list[tuple[str, Fraction]]] = defaultdict(list)
-        for model, meter, *rate in rows.values_list(
+        for model, meter, amount, unit_size, currency in rows.values_list(
             "model__code", "meter_id", "amount", "unit_size", "currency"
         ):
-            price = Rate(*rate)
-            found[meter_family(meter), price.currency].append((model, per_unit(price)))
+            price = Rate(amount, unit_size, currency)
+            found[meter_family(str(meter)), price.currency].append((model, per_unit(price)))
         return {key: by_model(prices) for key, prices in found.items()}
 
 

@@ -118,6 +118,7 @@ OPERATOR: Final[Sequence[tuple[str, Sequence[Place]]]] = (
         "",
         (
             Place(label="Tenants", path="/", icon="building", scope=Scope.ADMIN),
+            Place(label="Prices", path="/prices/", icon="tag", scope=Scope.ADMIN),
             Place(label="Administration", path="/admin/", icon="settings", scope=Scope.ADMIN),
         ),
     ),
