@@ -15,9 +15,10 @@ from apps.allocation.domain.payload import read_rule
 from apps.allocation.models import Line, Run, Source
 from apps.allocation.selectors import Axis
 from apps.audit import selectors as audit
-from apps.core.domain.access import Actor, Scope
+from apps.core.domain.access import Actor, Role, Scope
 from apps.core.domain.errors import Forbidden
 from apps.periods import services as periods
+from tests.accounts.people import person, signed_in
 from tests.allocation.base import ACTOR, MONTH, NOW, Costs, enter_directory, line, use_costs
 
 POOL = {
@@ -333,3 +334,45 @@ def test_texts_of_any_kind_are_written_as_they_are(costs: Costs) -> None:
     sums = selectors.totals_by_receiver(run=run().id, axis=Axis.CUSTOMER)
     assert sorted(sums) == sorted(names)
     assert {amounts.effective for amounts in sums.values()} == {Decimal(1)}
+
+
+def test_where_pools_went_and_what_changed_between_two_runs(costs: Costs) -> None:
+    save()
+    first = run()
+    flows = selectors.pool_flows(run=first.id, axis=Axis.TEAM)
+    assert [(flow.rule, flow.receiver) for flow in flows] == [
+        ("gateway", "ads"),
+        ("gateway", "search"),
+    ]
+    assert sum(flow.effective for flow in flows) == 100
+    costs.lines.append(line("e", "5", team="ads"))
+    second = run()
+    changed = selectors.line_changes(
+        before=first.id, after=second.id, axis=Axis.TEAM, receiver="ads"
+    )
+    moved = {(one.source, one.rule): (one.before is None, one.difference) for one in changed}
+    assert moved["e", ""] == (True, Decimal(5))
+    assert moved["d", "gateway"][1] > 0
+    assert set(moved) == {("e", ""), ("d", "gateway")}
+    assert selectors.runs_beside(second.id) == [(first.id, "superseded")]
+
+
+def test_the_pages_of_a_run_and_of_two(costs: Costs) -> None:
+    save()
+    first = run()
+    costs.lines.append(line("e", "5", team="ads"))
+    second = run()
+    finance = signed_in("acme", person(Role.FINANCE))
+    page = finance.get(f"/month/runs/{second.id}/").content
+    assert b"of the shared cost" in page
+    assert b"Shared gateway" in page
+    assert (
+        b"of the shared cost" not in finance.get(f"/month/runs/{second.id}/?receiver=ads").content
+    )
+    compared = finance.get(f"/month/runs/{second.id}/compare/?with={first.id}").content
+    assert b"receiver=ads" in compared
+    lines = finance.get(f"/month/runs/{second.id}/compare/?receiver=ads&format=csv").content
+    assert b"5.000000000000" in lines
+    assert finance.get(f"/month/runs/{second.id}/compare/?with=nonsense").status_code == 200
+    member = signed_in("acme", person(Role.MEMBER, teams=("ads",)))
+    assert member.get(f"/month/runs/{second.id}/compare/").status_code == 403

@@ -131,6 +131,34 @@ class LineFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolFlow:
+    """What a rule handed to a receiver in a run: effective cost in the tenant's currency."""
+
+    rule: str
+    receiver: str
+    effective: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LineChange:
+    """What a receiver bears of one source, by one rule, in two runs; None where it bears nothing.
+
+    `rule` is empty for what nothing moved; amounts are effective cost in the tenant's currency.
+    """
+
+    source: str
+    rule: str
+    what: str
+    before: Decimal | None
+    after: Decimal | None
+
+    @property
+    def difference(self) -> Decimal:
+        """Return what is more (positive) or less."""
+        return (self.after or Decimal(0)) - (self.before or Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What one receiver bears before and after, effective cost in the tenant's currency."""
 

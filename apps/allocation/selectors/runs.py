@@ -46,7 +46,7 @@ def run(id: UUID) -> RunFacts:
 
     :raises RunMissing: when there is none.
     """
-    return run_facts(_row(id))
+    return run_facts(row_of(id))
 
 
 def runs(
@@ -75,7 +75,7 @@ def published_sums() -> dict[Month, Amounts]:
 def totals_by_receiver(*, run: UUID, axis: Axis) -> dict[str, Amounts]:
     """Return the sums of a run's lines by receiver, in order of the receivers; two queries."""
     rows = (
-        Line.objects.filter(run=_row(run), axis=axis.value)
+        Line.objects.filter(run=row_of(run), axis=axis.value)
         .values("receiver")
         .annotate(billed=Sum("billed"), effective=Sum("effective"))
         .order_by("receiver")
@@ -86,7 +86,7 @@ def totals_by_receiver(*, run: UUID, axis: Axis) -> dict[str, Amounts]:
 def totals_by_cost_center(*, run: UUID) -> dict[str, Amounts]:
     """Return the sums of the team axis by cost center, in order of the codes; two queries."""
     rows = (
-        Line.objects.filter(run=_row(run), axis=Axis.TEAM.value)
+        Line.objects.filter(run=row_of(run), axis=Axis.TEAM.value)
         .values("cost_center")
         .annotate(billed=Sum("billed"), effective=Sum("effective"))
         .order_by("cost_center")
@@ -97,7 +97,7 @@ def totals_by_cost_center(*, run: UUID) -> dict[str, Amounts]:
 def coverage(*, run: UUID, axis: Axis) -> dict[str, Amounts]:
     """Return the sums of an axis by kind: direct, shared, unallocated, markup; two queries."""
     rows = (
-        Line.objects.filter(run=_row(run), axis=axis.value)
+        Line.objects.filter(run=row_of(run), axis=axis.value)
         .values("kind")
         .annotate(billed=Sum("billed"), effective=Sum("effective"), lines=Count("id"))
         .order_by("kind")
@@ -119,7 +119,7 @@ def lines_of(
 
     :raises RunMissing: when there is no such run.
     """
-    row = _row(run)
+    row = row_of(run)
     lines = Line.objects.filter(run=row, axis=str(axis))
     if receiver is not None:
         lines = lines.filter(receiver=receiver)
@@ -202,13 +202,17 @@ def _facts(row: Run, found: Mapping[str, Amounts]) -> RunFacts:
 
 def source_sums(*, run: UUID) -> Amounts:
     """Return the sums of a run's sources; two queries."""
-    sums = Source.objects.filter(run=_row(run)).aggregate(
+    sums = Source.objects.filter(run=row_of(run)).aggregate(
         billed=Sum("billed"), effective=Sum("effective")
     )
     return Amounts(sums["billed"] or _ZERO, sums["effective"] or _ZERO)
 
 
-def _row(id: UUID) -> Run:
+def row_of(id: UUID) -> Run:
+    """Return the row of a run.
+
+    :raises RunMissing: when there is none.
+    """
     row = Run.objects.filter(public_id=id).first()
     if row is None:
         raise RunMissing("There is no such allocation run.")

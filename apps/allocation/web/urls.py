@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.allocation.web import adjustments, views
+from apps.allocation.web import adjustments, runs, views
 
 app_name = "allocation"
 
@@ -37,5 +37,6 @@ urlpatterns = [
         adjustments.WithdrawAdjustment.as_view(),
         name="adjustment_withdraw",
     ),
-    path("month/runs/<uuid:run>/", views.RunPage.as_view(), name="run"),
+    path("month/runs/<uuid:run>/", runs.RunPage.as_view(), name="run"),
+    path("month/runs/<uuid:run>/compare/", runs.Comparison.as_view(), name="compare"),
 ]

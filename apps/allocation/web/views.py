@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar, Final
-from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -19,7 +18,6 @@ from apps.allocation.domain.rules import Axis
 from apps.allocation.web import words
 from apps.allocation.web.forms import RuleForm, initial_of, show_refusal
 from apps.audit import selectors as audit
-from apps.core import presentation
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Refusal
 from apps.core.domain.months import Month, local_day
@@ -36,7 +34,6 @@ _WRITE: Final[dict[str, Scope | None]] = {
     "GET": Scope.ALLOCATION_WRITE,
     "POST": Scope.ALLOCATION_WRITE,
 }
-_MOST_LINES: Final = 500
 
 _RULE_COLUMNS: Final = (
     Column(key="name", label="Rule", link="url"),
@@ -46,14 +43,6 @@ _RULE_COLUMNS: Final = (
     Column(key="split", label="Split"),
     Column(key="since", label="From", kind="month", wide=True),
     Column(key="status", label="Status", kind="badge"),
-)
-_LINE_COLUMNS: Final = (
-    Column(key="what", label="What"),
-    Column(key="kind", label="Kind", kind="badge"),
-    Column(key="why", label="Why"),
-    Column(key="share", label="Share", kind="pct"),
-    Column(key="effective", label="Effective", kind="exact", currency_key="currency"),
-    Column(key="billed", label="Billed", kind="exact", currency_key="currency", wide=True),
 )
 
 
@@ -265,80 +254,6 @@ class EndRule(PageMixin, View):
         else:
             messages.success(request, f"The rule no longer applies from {month} on.")
         return HttpResponseRedirect(reverse("allocation:rule", args=[code]))
-
-
-class RunPage(PageMixin, TemplateView):
-    """Shows one run: what each receiver bears, and for one receiver every line with its reason."""
-
-    template_name = "allocation/run.html"
-    scopes = _READ
-
-    def page(self) -> Page:
-        run = selectors.run(self._id)
-        name = presentation.month(run.month)
-        return Page(
-            title=f"Allocation of {name}",
-            crumbs=[
-                Crumb("Months", "/month/"),
-                Crumb(name, f"/month/{run.month}/"),
-                Crumb("Allocation"),
-            ],
-            status=run.state,
-            facts=[
-                Fact("Cost base", presentation.exact_money(run.sources.effective, run.currency)),
-                Fact("Sources", presentation.quantity(run.source_count)),
-                Fact("Lines", presentation.quantity(run.line_count)),
-                Fact("Input", run.input_hash[:12], help=run.input_hash),
-                Fact("Output", run.output_hash[:12], help=run.output_hash),
-            ],
-        )
-
-    @property
-    def _id(self) -> UUID:
-        found: UUID = self.kwargs["run"]
-        return found
-
-    @property
-    def _axis(self) -> Axis:
-        return Axis.CUSTOMER if self.request.GET.get("axis") == "customer" else Axis.TEAM
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        context = self.get_context_data(**kwargs)
-        lines: DataList | None = context["list"]
-        if lines is not None and lines.state.export:
-            return list_response(self._lines(context["run"], most=None), filename="allocation")
-        return self.render_to_response(context)
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        run = selectors.run(self._id)
-        receiver = ListState.of(self.request).get("receiver")
-        shown = {
-            "run": run,
-            "axis": self._axis.value,
-            "receiver": receiver,
-            "receivers": selectors.totals_by_receiver(run=self._id, axis=self._axis),
-            "total": run.totals[self._axis],
-            "list": self._lines(run, most=_MOST_LINES) if receiver else None,
-        }
-        return super().get_context_data(**(kwargs | shown))
-
-    def _lines(self, run: selectors.RunFacts, *, most: int | None) -> DataList:
-        state = ListState.of(self.request)
-        found = selectors.lines_of(run=run.id, axis=self._axis, receiver=state.get("receiver"))
-        shown = sorted(found, key=lambda line: (-abs(line.effective), line.source))[:most]
-        return DataList(
-            key="lines",
-            caption=f"Lines of {state.get('receiver')}",
-            columns=_LINE_COLUMNS,
-            rows=[words.line_row(line, run.currency) for line in shown],
-            state=state,
-            totals={
-                "effective": sum(line.effective for line in found),
-                "billed": sum(line.billed for line in found),
-            },
-            totals_label=f"All {len(found)} lines",
-            exports=("csv", "xlsx"),
-        )
 
 
 def _present_month() -> Month:
