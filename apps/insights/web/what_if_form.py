@@ -37,7 +37,7 @@ class WhatIfForm(forms.Form):
             self.fields[f"used_{number}"] = forms.ChoiceField(
                 label="Instead of", choices=models, required=False
             )
-            self.fields[f"other_{number}"] = _text("take", "models")
+            self.fields[f"other_{number}"] = _text("Take", "models")
         for number in range(1, PRICES + 1):
             self.fields[f"model_{number}"] = _text("Model", "used")
             self.fields[f"meter_{number}"] = forms.ChoiceField(

@@ -125,7 +125,8 @@ class PriceQuery(Known):
     q = serializers.CharField(max_length=200, default="", allow_blank=True)
     kind = serializers.ChoiceField(choices=_KINDS, default="", allow_blank=True)
     on = WhenField(required=False, default=None, help_text="prices that apply at this moment")
-    known_at = WhenField(required=False, default=None, help_text="as they were known then")
+    as_known_on = WhenField(required=False, default=None, help_text="as they were known then")
+    known_at = WhenField(required=False, default=None, help_text="the same, by its older name")
     cursor = serializers.CharField(max_length=2000, default="", allow_blank=True)
     page_size = serializers.IntegerField(min_value=1, max_value=500, default=50)
 

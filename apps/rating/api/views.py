@@ -44,7 +44,9 @@ class Prices(APIView):
             kind=asked.validated_data["kind"],
             cursor=asked.validated_data["cursor"],
             limit=asked.validated_data["page_size"],
-            known_at=asked.validated_data["known_at"] or timezone.now(),
+            known_at=asked.validated_data["as_known_on"]
+            or asked.validated_data["known_at"]
+            or timezone.now(),
         )
         return Response(
             {

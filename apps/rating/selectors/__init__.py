@@ -3,6 +3,22 @@
 from apps.rating.domain.book import PriceBook, Quote, SkuKey
 from apps.rating.domain.contracts import ContractDraft
 from apps.rating.domain.diff import QuoteChange
+from apps.rating.selectors.agreements import (
+    CommitmentFacts,
+    CostModelFacts,
+    DiscountFacts,
+    LevelFacts,
+    TermFacts,
+    commitment,
+    commitments,
+    cost_model,
+    cost_model_of,
+    cost_models,
+    discount,
+    discounts,
+    in_words,
+    term_of,
+)
 from apps.rating.selectors.altered import Substitution, WhatIfNotValid, altered_book
 from apps.rating.selectors.book import (
     VersionFacts,
@@ -20,6 +36,7 @@ from apps.rating.selectors.browse import (
     contract_price,
     price_history,
 )
+from apps.rating.selectors.explained import Explained, Use, book_as_known, explain
 from apps.rating.selectors.mappings import (
     MappingFacts,
     MappingUnknown,
@@ -30,13 +47,19 @@ from apps.rating.selectors.mappings import (
 )
 from apps.rating.selectors.missing import Diagnosis, Diagnostician, Lacking
 from apps.rating.selectors.peers import canonical_draft, list_peers
+from apps.rating.selectors.reach import reach
 from apps.rating.selectors.used import UsedPrice, prices
 
 __all__ = [
+    "CommitmentFacts",
     "ContractDraft",
+    "CostModelFacts",
     "Diagnosis",
     "Diagnostician",
+    "DiscountFacts",
+    "Explained",
     "Lacking",
+    "LevelFacts",
     "MappingFacts",
     "MappingUnknown",
     "PriceBook",
@@ -46,15 +69,27 @@ __all__ = [
     "QuoteChange",
     "SkuKey",
     "Substitution",
+    "TermFacts",
+    "Use",
     "UsedPrice",
     "VersionFacts",
     "VersionUnknown",
     "WhatIfNotValid",
     "altered_book",
+    "book_as_known",
     "browse_prices",
     "canonical_draft",
+    "commitment",
+    "commitments",
     "contract_price",
+    "cost_model",
+    "cost_model_of",
+    "cost_models",
     "current_version",
+    "discount",
+    "discounts",
+    "explain",
+    "in_words",
     "is_outdated",
     "list_peers",
     "mapping",
@@ -64,6 +99,8 @@ __all__ = [
     "prices",
     "proposed_book",
     "quote_changes",
+    "reach",
     "sent_name",
+    "term_of",
     "versions",
 ]

@@ -207,7 +207,7 @@ def _contract(row: ContractPrice, version: VersionFacts) -> PriceFacts:
         valid_to=row.valid_to,
         known_from=row.known_from,
         known_to=row.known_to,
-        source="contract",
+        source="contract" if row.cost_model_id is None else "derived",
         note=row.note,
         created_by=row.created_by,
         adopted=row.known_from <= version.contract_known_at,
