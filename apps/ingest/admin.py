@@ -77,3 +77,21 @@ class BackfillChangeAdmin(ReadOnlyAdmin):
     list_select_related = ("backfill",)
     list_filter = ("kind",)
     ordering = ("-id",)
+
+
+@admin.register(models.ImportProblem, site=tenant_site)
+class ImportProblemAdmin(ReadOnlyAdmin):
+    """Rows of files that were not stored."""
+
+    list_display = ("of_import", "row", "event_id", "code", "field", "message")
+    list_select_related = ("of_import",)
+    ordering = ("-of_import", "row")
+
+
+@admin.register(models.SpanTotal, site=tenant_site)
+class SpanTotalAdmin(ReadOnlyAdmin):
+    """Totals of spans around others."""
+
+    list_display = ("trace_id", "span_id", "parent_id", "name", "counts", "received_at")
+    search_fields = ("trace_id", "span_id", "name")
+    ordering = ("-id",)

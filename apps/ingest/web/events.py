@@ -23,6 +23,7 @@ from apps.ingest.web.explained import (
     head_facts,
     line_of,
     owner_facts,
+    raw_text,
     sent_facts,
 )
 from apps.ingest.web.rows import meter_order
@@ -81,6 +82,7 @@ class EventPage(PageMixin, TemplateView):
             "reported": compared(found),
             "whose": owner_facts(usage.event_owner(found.event)),
             "sent": [*sent_facts(found.event), *self._receipt()],
+            "raw": raw_text(found),
             "outcomes": usage.outcomes_of(found.event),
             "entries": entries_of(found.event),
             "may_correct": self.actor.may(Scope.USAGE_CORRECT),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from apps.audit import selectors as audit
 from apps.catalog.domain.meters import meter_facts, plural
 from apps.core import presentation
@@ -13,6 +15,7 @@ from apps.core.web.page import Fact
 from apps.core.web.parts import Entry
 from apps.directory.domain.attribution import Owner
 from apps.ingest.web import links
+from apps.usage.domain.raw import raw_json
 from apps.usage.selectors import EventFacts, RatedEvent, RatedMeter
 
 _OWNED: Final = (
@@ -74,6 +77,13 @@ def sent_facts(event: EventFacts) -> list[Fact]:
     if event.trace_id:
         facts.append(Fact("Trace", event.trace_id, links.log_url(q=event.trace_id)))
     return facts
+
+
+def raw_text(found: RatedEvent) -> str:
+    """Return the usage object that the event came with as indented JSON, "" where it had none."""
+    if found.raw_usage is None:
+        return ""
+    return msgspec.json.format(raw_json(found.raw_usage), indent=2).decode()
 
 
 def _tokens(count: int | None) -> str:

@@ -28,6 +28,16 @@ urlpatterns = [
     path("usage/imports/", imports.Imports.as_view(), name="imports"),
     path("usage/imports/new/", imports.Upload.as_view(), name="upload"),
     path("usage/imports/<uuid:import_id>/", imports.ImportPage.as_view(), name="import"),
+    path(
+        "usage/imports/<uuid:import_id>/cancel/",
+        imports.CancelImport.as_view(),
+        name="import_cancel",
+    ),
+    path(
+        "usage/imports/<uuid:import_id>/errors.csv",
+        imports.ErrorReport.as_view(),
+        name="import_errors",
+    ),
     path("settings/event-mappings/", mappings.Mappings.as_view(), name="mappings"),
     path("settings/event-mappings/new/", mappings.NewMapping.as_view(), name="mapping_new"),
     path("settings/event-mappings/preview/", mappings.Preview.as_view(), name="mapping_preview"),
