@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.directory.web.urls")),
     path("", include("apps.costs.web.urls")),
     path("", include("apps.ingest.web.urls")),
+    path("", include("apps.notifications.web.urls")),
     path("", include("finops_platform.reference")),
     path("api/v1/", include("apps.accounts.api.urls")),
     path("api/v1/", include("apps.audit.api.urls")),

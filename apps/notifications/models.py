@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import models
 from django.db.models import Q
 
+from apps.notifications.domain.channels import Kind, Topic
 from apps.notifications.domain.retries import next_attempt
 
 
@@ -19,15 +20,77 @@ class State(models.TextChoices):
     FAILED = "failed"
 
 
+class Channel(models.Model):
+    """Where a tenant wants to be told things: a mailbox or a webhook.
+
+    It is retired, never changed but for its secret: deliveries keep naming the one they went to.
+    """
+
+    public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=8)
+    name = models.CharField(max_length=100)
+    address = models.CharField(max_length=500, help_text="e-mail address or URL")
+    generation = models.IntegerField(default=1, help_text="how often its secret was made")
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=254)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=[kind.value for kind in Kind]),
+                name="notifications_channel_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(name__gt="") & Q(address__gt="") & Q(generation__gte=1),
+                name="notifications_channel_is_complete",
+            ),
+            models.UniqueConstraint(
+                fields=["address"],
+                condition=Q(retired_at__isnull=True),
+                name="notifications_channel_address_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Subscription(models.Model):
+    """A topic that a channel is told of."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="subscriptions")
+    topic = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "topic"], name="notifications_subscription_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(topic__in=[topic.value for topic in Topic]),
+                name="notifications_subscription_topic_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic} to {self.channel_id}"
+
+
 class Delivery(models.Model):
     """One message to one recipient; written in the transaction that it tells of.
 
-    `message` identifies what is told, so that telling it again is no second delivery.
+    `message` identifies what is told, so that telling it again is no second delivery. A webhook's
+    `text` is the JSON body, frozen, so that every attempt sends the same bytes.
     """
 
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     message = models.CharField(max_length=200, help_text="what is told, as statement.issued/42")
-    recipient = models.EmailField()
+    kind = models.CharField(max_length=8, default=Kind.EMAIL.value)
+    channel = models.ForeignKey(
+        Channel, on_delete=models.PROTECT, null=True, related_name="deliveries"
+    )
+    recipient = models.CharField(max_length=500, help_text="e-mail address or URL")
     subject = models.CharField(max_length=200)
     text = models.TextField(help_text="plain text")
     state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
@@ -44,6 +107,10 @@ class Delivery(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state__in=State.values), name="notifications_delivery_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="email") | Q(kind="webhook", channel__isnull=False),
+                name="notifications_delivery_webhook_has_a_channel",
             ),
             models.CheckConstraint(
                 condition=Q(state="sent", sent_at__isnull=False)
@@ -66,6 +133,11 @@ class Delivery(models.Model):
         return f"{self.message} to {self.recipient}"
 
     # Mutators
+
+    def try_again(self, *, at: datetime) -> None:
+        """Queue a delivery that was given up, with all its attempts before it again."""
+        self.state, self.attempts, self.due_at = State.QUEUED, 0, at
+        self.save()
 
     def mark_sent(self, *, at: datetime) -> None:
         """Note that it was handed over."""

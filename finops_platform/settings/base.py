@@ -249,6 +249,8 @@ CELERY_TASK_EAGER_PROPAGATES = True
 
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default="finops@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# Webhooks go to public addresses by https only, unless an operator runs their receivers inside.
+WEBHOOKS_MAY_BE_PRIVATE = env.flag("WEBHOOKS_MAY_BE_PRIVATE", default=False)
 LOG_LEVEL = env.text("LOG_LEVEL", default="INFO").upper()
 LOGGING_CONFIG = "logging.config.dictConfig"
 LOGGING = logging_config(level=LOG_LEVEL, as_json=env.flag("LOG_JSON", default=True))

@@ -80,7 +80,7 @@ _SETTINGS: Final = (
     Place(label="Exchange rates", path="/settings/fx/", scope=Scope.COSTS_READ),
     Place(label="People and access", path="/settings/people/", scope=Scope.ADMIN),
     Place(label="API keys", path="/settings/api-keys/"),
-    Place(label="Notifications", path="/settings/notifications/"),
+    Place(label="Notifications", path="/settings/notifications/", scope=Scope.BILLING_WRITE),
     Place(label="Branding", path="/settings/branding/", scope=Scope.ADMIN),
     Place(label="Audit", path="/settings/audit/", scope=Scope.ADMIN),
 )
