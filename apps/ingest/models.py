@@ -9,7 +9,8 @@ from datetime import datetime
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Coalesce
 
 from apps.ingest.domain.receipt import ItemError, Receipt
 
@@ -201,12 +202,17 @@ class Import(models.Model):
 
     # Mutators
 
-    def begin_part(self, *, at: datetime) -> None:
-        """Note that a part is begun: its receipt is found again by this moment."""
-        self.state = self.State.RUNNING
-        self.started_at = self.started_at or at
-        self.part_at = at
-        self.save(update_fields=["state", "started_at", "part_at"])
+    def begin_part(self, *, at: datetime) -> bool:
+        """Note that a part is begun: its receipt is found again by this moment.
+
+        False when another worker was faster.
+        """
+        mine = Import.objects.filter(pk=self.pk, rows_done=self.rows_done, finished_at__isnull=True)
+        begun = mine.update(
+            state=self.State.RUNNING, started_at=Coalesce("started_at", Value(at)), part_at=at
+        )
+        self.refresh_from_db()
+        return bool(begun)
 
     def advance(self, receipt: Receipt, *, part: Part, keep: int) -> bool:
         """Add what became of a part, once: False when another worker was faster.
@@ -242,7 +248,9 @@ class Import(models.Model):
         return bool(asked.update(is_cancelled=True))
 
     def finish(self, *, at: datetime, failure: str = "") -> None:
-        """End the import, well or not."""
+        """End the import, well or not; once."""
+        if Import.objects.filter(pk=self.pk, finished_at__isnull=False).exists():
+            return
         ended = self.State.CANCELLED if self.is_cancelled else self.State.DONE
         self.state = self.State.FAILED if failure else ended
         self.message = failure
@@ -315,7 +323,6 @@ class SpanTotal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.span_id}"
-
 
 
 class Backfill(models.Model):

@@ -201,11 +201,13 @@ def _import_events(
     )
     upload = Upload(row.name, file, row.size, form=row.form, kind=row.kind, source=row.source)
     for rows, read in _parts(upload, row.rows_done):
+        row.refresh_from_db(fields=["is_cancelled"])
         if row.is_cancelled:
             return True
         at = clock()
         left = _receipt_left(row)
-        row.begin_part(at=at if left is None else left.received_at)
+        if not row.begin_part(at=at if left is None else left.received_at):
+            return False
         stored = _store(rows, upload, actor, at, first=row.rows_done, read=read)
         if left is not None:
             stored = _as_first_stored(stored, left)
