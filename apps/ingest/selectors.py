@@ -8,11 +8,20 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import Count
+
 from apps.core.domain.access import Actor
-from apps.core.domain.errors import Missing
+from apps.core.domain.errors import Forbidden, Missing
 from apps.ingest.domain import event_mapping as event_mapping_domain
 from apps.ingest.domain.foreign import Door
-from apps.ingest.models import EventMapping, Import, ImportProblem, IngestBatch
+from apps.ingest.models import (
+    Backfill,
+    BackfillChange,
+    EventMapping,
+    Import,
+    ImportProblem,
+    IngestBatch,
+)
 
 
 class BatchMissing(Missing):
@@ -238,4 +247,104 @@ def _facts(row: IngestBatch) -> BatchFacts:
         rejected=row.rejected,
         unpriced=row.unpriced,
         errors=tuple(row.errors),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillFacts:
+    """A backfill: its scope, who opened it and why, how far it has come, what it did."""
+
+    id: UUID
+    source: str
+    starts_at: datetime
+    ends_at: datetime
+    tags: Mapping[str, str]
+    reason: str
+    state: str
+    opened_by: str
+    opened_at: datetime
+    settled_by: str
+    settled_at: datetime | None
+    reverted_by: str
+    reverted_at: datetime | None
+    revert_reason: str
+    posted: int
+    kept: int
+    added: int
+    amended: int
+    voided: int
+
+
+def backfills(*, actor: Actor) -> list[BackfillFacts]:
+    """Return the latest 200 backfills, the newest first.
+
+    :raises Forbidden: when the actor sees some of the usage only.
+    """
+    require_whole_sight(actor)
+    return [_backfill(row) for row in _backfill_rows()[:200]]
+
+
+def backfill(*, id: UUID, actor: Actor) -> BackfillFacts:
+    """Return one backfill.
+
+    :raises Missing: when there is none.
+    :raises Forbidden: when the actor sees some of the usage only.
+    """
+    require_whole_sight(actor)
+    row = _backfill_rows().filter(public_id=id).first()
+    if row is None:
+        raise Missing(f"There is no backfill {id}.", code="backfill_not_found")
+    return _backfill(row)
+
+
+@dataclass(frozen=True, slots=True)
+class BackfilledFacts:
+    """What a backfill did to one event, and when it was undone, if it was."""
+
+    backfill: UUID
+    kind: str
+    reason: str
+    at: datetime
+    by: str
+    reverted_at: datetime | None
+
+
+def backfills_of(*, source: str, event_id: str) -> list[BackfilledFacts]:
+    """Return what backfills did to an event, the first first."""
+    rows = BackfillChange.objects.select_related("backfill").filter(
+        backfill__source=source, event_id=event_id
+    )
+    return [
+        BackfilledFacts(
+            backfill=row.backfill.public_id,
+            kind=row.kind,
+            reason=row.backfill.reason,
+            at=row.backfill.settled_at or row.backfill.opened_at,
+            by=row.backfill.settled_by,
+            reverted_at=row.backfill.reverted_at,
+        )
+        for row in rows.order_by("id")[:100]
+    ]
+
+
+def require_whole_sight(actor: Actor) -> None:
+    """Pass who sees all usage: a backfill replaces it whosever it is.
+
+    :raises Forbidden: when the actor is limited to teams or tags.
+    """
+    if actor.teams is not None or actor.bound_tags:
+        raise Forbidden(
+            "A backfill replaces usage whosever it is; ask somebody who sees all of it.",
+            code="limited",
+        )
+
+
+def _backfill_rows() -> Any:
+    return Backfill.objects.annotate(posted=Count("backfillevent")).order_by("-id")
+
+
+def _backfill(row: Any) -> BackfillFacts:
+    return BackfillFacts(
+        id=row.public_id,
+        **{name: getattr(row, name) for name in BackfillFacts.__dataclass_fields__ if name != "id"},
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.ingest.api import mappings, meanings, views
+from apps.ingest.api import backfills, mappings, meanings, views
 from apps.ingest.api.events import events
 from apps.ingest.api.foreign import ForeignBatch, ForeignEvents
 from apps.ingest.api.imports import CancelImport, ImportErrors, Imports, OneImport
@@ -28,6 +28,12 @@ urlpatterns = [
     path("usage/events/<str:source>/<path:event_id>/amend", views.AmendEvent.as_view()),
     path("usage/events/<str:source>/<path:event_id>/revert", views.RevertEvent.as_view()),
     path("usage/events/<str:source>/<path:event_id>", views.OneEvent.as_view()),
+    path("usage/backfills", backfills.Backfills.as_view()),
+    path("usage/backfills/<uuid:backfill>", backfills.OneBackfill.as_view()),
+    path("usage/backfills/<uuid:backfill>/events", backfills.BackfillEvents.as_view()),
+    path("usage/backfills/<uuid:backfill>/close", backfills.CloseBackfill.as_view()),
+    path("usage/backfills/<uuid:backfill>/revert", backfills.RevertBackfill.as_view()),
+    path("usage/backfills/<uuid:backfill>/abandon", backfills.AbandonBackfill.as_view()),
     path("usage/unpriced", meanings.Unpriced.as_view()),
     path("prices/mappings", meanings.Mappings.as_view()),
     path("prices/mappings/<uuid:mapping>", meanings.OneMapping.as_view()),

@@ -140,7 +140,7 @@ def revert_correction(
 def _void(order: _Order) -> CorrectionFacts:
     sheet, calendar = usage.current_sheet()
     with booking_transaction(sheet):
-        book_in = _hold_all(calendar)
+        book_in = hold_all(calendar)
         rows = usage.locked_rows(source=order.source, event_id=order.event_id)
         live = _live(rows)
         entry = usage.Entry(uuid.uuid4(), order.now)
@@ -152,10 +152,10 @@ def _amend(order: _Order, draft: Draft) -> CorrectionFacts:
     sheet, calendar = usage.current_sheet()
     item = _placed(order, draft, sheet, calendar)
     with booking_transaction(sheet):
-        book_in = _hold_all(calendar)
+        book_in = hold_all(calendar)
         rows = usage.locked_rows(source=order.source, event_id=order.event_id)
         live = _live(rows)
-        if _says_the_same(live, item):
+        if says_the_same(live, item):
             raise NothingAmended("The event says this already; nothing was changed.")
         entry = usage.Entry(uuid.uuid4(), order.now)
         number = rows[-1].revision + 1
@@ -173,7 +173,7 @@ def _amend(order: _Order, draft: Draft) -> CorrectionFacts:
 def _revert(order: _Order) -> CorrectionFacts:
     sheet, calendar = usage.current_sheet()
     with booking_transaction(sheet):
-        book_in = _hold_all(calendar)
+        book_in = hold_all(calendar)
         rows = usage.locked_rows(source=order.source, event_id=order.event_id)
         last = Correction.objects.filter(key=rows[0].key).first()
         if last is None or last.kind == Correction.Kind.REVERT:
@@ -195,7 +195,7 @@ def _reverse(
     usage.append_inverse(row=row, revision=revision, month=book_in(row.period), entry=entry)
 
 
-def _hold_all(calendar: Calendar) -> Callable[[Month], Month]:
+def hold_all(calendar: Calendar) -> Callable[[Month], Month]:
     """Hold every month that may take a row: which one it is shows only once the key is locked."""
     last = calendar.open_months[-1] if calendar.open_months else calendar.periods[-1].month
     return hold([p.month for p in calendar.periods if p.month <= last], calendar)
@@ -236,7 +236,8 @@ def _refused(error: ItemError) -> AmendmentRefused:
     return AmendmentRefused(error.message, errors=(field,))
 
 
-def _says_the_same(live: StoredRow, item: Placed) -> bool:
+def says_the_same(live: StoredRow, item: Placed) -> bool:
+    """Tell whether an event would count the same as the row that stands."""
     return (
         live.occurred_at,
         live.tag_set,

@@ -10,6 +10,7 @@ from apps.usage.services.corrections import (
     append_inverse,
     append_revision,
     locked_rows,
+    rows_of_keys,
 )
 from apps.usage.services.foresight import Move, foresee, nothing_kept
 from apps.usage.services.intern import (
@@ -39,19 +40,39 @@ from apps.usage.services.record import (
     roll_up,
 )
 from apps.usage.services.rehearsal import is_unpriced, known_digests
+from apps.usage.services.replace import (
+    Brought,
+    MeterChange,
+    Taken,
+    claim_keys,
+    effect_of,
+    ids_outside,
+    replace_events,
+    standing,
+)
 from apps.usage.services.rerate import Rerating, holds_usage, open_months_in_use, rerate
 from apps.usage.services.sheet import RatingSheet, current_sheet, sheet_of
-from apps.usage.store import BatchHeader, KeyTaken, looking_up
+from apps.usage.store import (
+    BatchHeader,
+    KeyTaken,
+    Scope,
+    StoredKey,
+    ids_in_scope,
+    looking_up,
+    stored_keys,
+)
 
 __all__ = [
     "BatchHeader",
     "Booked",
+    "Brought",
     "Correcting",
     "Difference",
     "Entry",
     "EventUnknown",
     "KeyTaken",
     "Known",
+    "MeterChange",
     "MonthIsOpen",
     "Move",
     "OutcomeDraft",
@@ -59,15 +80,22 @@ __all__ = [
     "RatingSheet",
     "Recorded",
     "Rerating",
+    "Scope",
+    "StoredKey",
     "StoredRow",
+    "Taken",
     "append_inverse",
     "append_revision",
     "book_price_corrections",
+    "claim_keys",
     "current_sheet",
+    "effect_of",
     "ensure_partitions",
     "foresee",
     "hashed",
     "holds_usage",
+    "ids_in_scope",
+    "ids_outside",
     "intern_sent_skus",
     "intern_tag_sets",
     "is_unpriced",
@@ -83,10 +111,14 @@ __all__ = [
     "record_outcomes",
     "record_patiently",
     "remembered_tag_sets",
+    "replace_events",
     "rerate",
     "roll_up",
+    "rows_of_keys",
     "sheet_for",
     "sheet_of",
+    "standing",
+    "stored_keys",
     "text_part",
     "undo_price_corrections",
     "verify_rollups",

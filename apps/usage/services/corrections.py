@@ -78,6 +78,18 @@ def locked_rows(*, source: str, event_id: str) -> list[StoredRow]:
         return [_row(row) for row in cursor.fetchall()]
 
 
+def rows_of_keys(*, keys: Sequence[int]) -> dict[int, list[StoredRow]]:
+    """Return the rows of events by key, each by revision, + before -; one query."""
+    statement = _ROWS.format(events=store.table("usage_event"))
+    statement = statement.replace("key = %s ORDER BY", "key = ANY (%s) ORDER BY key,")
+    found: dict[int, list[StoredRow]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [list(keys)])
+        for row in map(_row, cursor.fetchall()):
+            found.setdefault(row.key, []).append(row)
+    return found
+
+
 def append_inverse(*, row: StoredRow, revision: int, month: Month, entry: Entry) -> None:
     """Append the inverse of a row to an open month and to its rollups.
 

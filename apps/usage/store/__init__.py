@@ -24,6 +24,7 @@ from apps.usage.store.keys import (
 )
 from apps.usage.store.raw import copy_raw_usage, insert_raw_usage
 from apps.usage.store.rollups import drop_empty_cells, has_rollups, replace_cells
+from apps.usage.store.scopes import Scope, StoredKey, ids_in_scope, stored_keys
 from apps.usage.store.writes import Writes, writing
 
 __all__ = [
@@ -32,12 +33,15 @@ __all__ = [
     "KeyTaken",
     "KnownKey",
     "Revision",
+    "Scope",
+    "StoredKey",
     "Writes",
     "copy_events",
     "copy_inverse",
     "copy_raw_usage",
     "drop_empty_cells",
     "has_rollups",
+    "ids_in_scope",
     "insert_keys_if_absent",
     "insert_raw_usage",
     "known_keys",
@@ -45,6 +49,7 @@ __all__ = [
     "looking_up",
     "replace_cells",
     "reserve_keys",
+    "stored_keys",
     "storing_keys",
     "table",
     "writing",
