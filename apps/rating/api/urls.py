@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.rating.api import terms, views
+from apps.rating.api import sheets, terms, views
 
 urlpatterns = [
     path("prices", views.Prices.as_view()),
     path("prices/<uuid:price>", views.ContractPrice.as_view()),
     path("prices/<uuid:price>/end", views.EndPrice.as_view()),
     path("prices/<uuid:price>/withdraw", views.WithdrawPrice.as_view()),
+    path("prices/sheet", sheets.Sheet.as_view()),
+    path("prices/sheet.xlsx", sheets.SheetXlsx.as_view()),
     path("prices/quote", terms.QuotePrice.as_view()),
     path("prices/discounts", terms.Discounts.as_view()),
     path("prices/discounts/<uuid:discount>", terms.OneDiscount.as_view()),

@@ -48,6 +48,7 @@ from apps.rating.selectors.mappings import (
 from apps.rating.selectors.missing import Diagnosis, Diagnostician, Lacking
 from apps.rating.selectors.peers import canonical_draft, list_peers
 from apps.rating.selectors.reach import reach
+from apps.rating.selectors.sheet import believed_drafts, sheet_csv, sheet_xlsx
 from apps.rating.selectors.used import UsedPrice, prices
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "VersionUnknown",
     "WhatIfNotValid",
     "altered_book",
+    "believed_drafts",
     "book_as_known",
     "browse_prices",
     "canonical_draft",
@@ -101,6 +103,8 @@ __all__ = [
     "quote_changes",
     "reach",
     "sent_name",
+    "sheet_csv",
+    "sheet_xlsx",
     "term_of",
     "versions",
 ]

@@ -36,6 +36,7 @@ from apps.rating.services.mappings import (
     settled,
     withdraw_mapping,
 )
+from apps.rating.services.sheets import RowPlan, SheetHasErrors, import_sheet, rehearse_sheet
 from apps.rating.services.used import price_ids
 from apps.rating.services.versions import PriceBookMoved, adopt_version, check_version, hold_version
 
@@ -56,6 +57,8 @@ __all__ = [
     "PriceOverlaps",
     "PriceUnknown",
     "Priced",
+    "RowPlan",
+    "SheetHasErrors",
     "adopt_version",
     "check_version",
     "end_contract_price",
@@ -63,6 +66,7 @@ __all__ = [
     "end_level",
     "end_mapping",
     "hold_version",
+    "import_sheet",
     "price_ids",
     "put_level_in_force",
     "record_commitment",
@@ -70,6 +74,7 @@ __all__ = [
     "record_cost_model",
     "record_discount",
     "record_mapping",
+    "rehearse_sheet",
     "settled",
     "withdraw_contract_price",
     "withdraw_discount",
