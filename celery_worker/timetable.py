@@ -38,6 +38,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": crontab(),
         "options": {"queue": "close", "expires": 50},
     },
+    "follow up statements": {
+        "task": "apps.chargeback.tasks.follow_up_everywhere",
+        "schedule": crontab(minute="13"),
+        "options": {"queue": "close", "expires": 50 * 60},
+    },
     "deliver outboxes": {
         "task": "apps.notifications.tasks.deliver_everywhere",
         "schedule": crontab(),

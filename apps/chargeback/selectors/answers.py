@@ -175,9 +175,16 @@ def window_of(row: Statement) -> datetime:
     return due_at(issued_at=issued_at, days=int(row.document.payload["terms"]["dispute_days"]))
 
 
-def answer_of(row: Statement, *, now: datetime) -> Acceptance:
-    """Return where one statement of `rows` stands."""
-    return _acceptances([row], now=now)[0]
+def acceptances_of(rows: Iterable[Any], *, now: datetime) -> list[Acceptance]:
+    """Return where statements of `statement_rows` stand; four queries besides theirs."""
+    return _acceptances(rows, now=now)
+
+
+def waiting_rows() -> QuerySet[Statement]:
+    """Return the newest issued statements that nobody accepted and that did not lapse."""
+    settled = Response.objects.exclude(verdict=Verdict.DISPUTED.value).values("statement")
+    issued = statement_rows().filter(document__state=State.SEALED.value, is_replaced=False)
+    return issued.exclude(pk__in=settled)
 
 
 def statement_rows() -> QuerySet[Statement]:

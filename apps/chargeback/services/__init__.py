@@ -11,9 +11,12 @@ from apps.chargeback.services.resolving import (
     set_policy,
 )
 from apps.chargeback.services.responding import accept, dispute, withdraw
+from apps.chargeback.services.telling import LINK_LIFETIME, LINK_PURPOSE, remind, statement_link
 from apps.chargeback.services.terms import set_terms
 
 __all__ = [
+    "LINK_LIFETIME",
+    "LINK_PURPOSE",
     "StatementSet",
     "accept",
     "dispute",
@@ -22,8 +25,10 @@ __all__ = [
     "issue_statements",
     "lapse_overdue",
     "name_responder",
+    "remind",
     "resolve",
     "set_policy",
     "set_terms",
+    "statement_link",
     "withdraw",
 ]

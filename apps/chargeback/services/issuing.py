@@ -19,6 +19,7 @@ from apps.chargeback.domain.results import (
 )
 from apps.chargeback.selectors.sets import preparers, set_of
 from apps.chargeback.services.holding import hold
+from apps.chargeback.services.telling import tell_issued
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.money import EXACT, minor_quantum
 from apps.core.domain.months import Month
@@ -31,7 +32,7 @@ def issue_statements(*, month: Month, actor: Actor, approver: Actor, now: dateti
     """Seal the drafts of the month's published run and return them with their numbers.
 
     Idempotent: statements that are issued already are returned as they are. Numbers follow the
-    cost centers' codes without a gap. Numbers and audit come last (rule 9).
+    cost centers' codes without a gap. Numbers and audit come last (rule 9). Owners are told.
 
     :raises Forbidden: when the actor may not run a close.
     :raises ApproverIsPreparer: when the approver is no person, or prepared the statements.
@@ -51,6 +52,7 @@ def issue_statements(*, month: Month, actor: Actor, approver: Actor, now: dateti
         _check_people(run, actor, approver)
         _check_totals(run, drafted)
         numbers = _seal(drafted, actor, approver, now)
+        tell_issued(run=run.id, now=now)
         _record(drafted, numbers, actor, approver, now)
     issued = set_of(run.id)
     assert issued is not None

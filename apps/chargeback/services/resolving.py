@@ -9,8 +9,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
+from apps.accounts import selectors as accounts
 from apps.audit import services as audit
 from apps.chargeback.domain.acceptance import (
+    AcceptanceState,
     AnswerInvalid,
     Decision,
     Outcome,
@@ -23,10 +25,10 @@ from apps.chargeback.domain.acceptance import (
 from apps.chargeback.models import AcceptancePolicy, Responder, Response, Statement
 from apps.chargeback.selectors import answers
 from apps.chargeback.services.responding import end, held, open_dispute, require_person
+from apps.chargeback.services.telling import tell_resolved
 from apps.core.domain.access import Actor, Scope, system_actor
 from apps.core.domain.errors import FieldError
 from apps.directory import selectors as directory
-from apps.documents.domain.states import State
 from apps.periods import selectors as periods
 
 
@@ -64,6 +66,13 @@ def resolve(
             now=now,
             **booked,
         )
+        facts = answers.response_facts(Response.objects.get(pk=answer.pk))
+        tell_resolved(
+            found=answers.acceptance(id, actor=actor, now=now),
+            said=facts,
+            raised_by=accounts.person(answer.user_id).email if answer.user_id else "",
+            now=now,
+        )
         audit.record(
             actor=actor,
             action="statement.dispute_resolved",
@@ -79,7 +88,7 @@ def resolve(
             },
             at=now,
         )
-    return answers.response_facts(Response.objects.get(pk=answer.pk))
+    return facts
 
 
 def name_responder(
@@ -153,19 +162,19 @@ def lapse_overdue(*, now: datetime) -> int:
     if answers.policy().lapse.value != "accept":
         return 0
     actor = system_actor("acceptance")
-    rows = answers.statement_rows().filter(
-        document__state=State.SEALED.value, document__issued_at__lt=now, is_replaced=False
-    )
-    settled = Response.objects.exclude(verdict=Verdict.DISPUTED.value).values("statement")
-    waiting = rows.exclude(pk__in=settled).values_list("document__public_id", flat=True)
-    return sum(_lapse(id, actor, now) for id in list(waiting))
+    overdue = [
+        one.statement
+        for one in answers.acceptances_of(answers.waiting_rows(), now=now)
+        if one.state is AcceptanceState.OVERDUE
+    ]
+    return sum(_lapse(id, actor, now) for id in overdue)
 
 
 @transaction.atomic
 def _lapse(id: UUID, actor: Actor, now: datetime) -> bool:
     row = held(id)
     found = answers.acceptance(id, actor=actor, now=now)
-    if found.state.value != "overdue":
+    if found.state is not AcceptanceState.OVERDUE:
         return False
     Response.objects.create(
         statement=row,

@@ -34,6 +34,7 @@ from apps.chargeback.domain.acceptance import (
 from apps.chargeback.domain.attachments import MEDIA_TYPES, checked_files
 from apps.chargeback.models import Attachment, Resolution, Response, Statement
 from apps.chargeback.selectors import answers
+from apps.chargeback.services.telling import tell_answer, tell_resolved
 from apps.core.domain.access import Actor
 from apps.core.domain.errors import FieldError
 from apps.core.domain.money import minor_quantum
@@ -60,7 +61,8 @@ def accept(*, id: UUID, comment: str, actor: Actor, now: datetime) -> Acceptance
             raise DisputesOpen(
                 "A dispute of this statement is open; withdraw it or wait for finance to end it."
             )
-        _answer(row, verdict=Verdict.ACCEPTED, comment=words, actor=actor, now=now)
+        answer = _answer(row, verdict=Verdict.ACCEPTED, comment=words, actor=actor, now=now)
+        _tell(row, answer, actor, now)
         _record("statement.accepted", row, {"comment": words}, actor, now)
     return answers.acceptance(id, actor=actor, now=now)
 
@@ -119,6 +121,7 @@ def dispute(*, id: UUID, draft: DisputeDraft, actor: Actor, now: datetime) -> Re
                 storage_key=kept.key,
                 created_at=now,
             )
+        _tell(row, answer, actor, now)
         _record(
             "statement.disputed",
             row,
@@ -152,6 +155,12 @@ def withdraw(*, id: UUID, dispute: UUID, reason: str, actor: Actor, now: datetim
                 "Only who raised a dispute withdraws it; finance can reject or correct."
             )
         end(answer, outcome=Outcome.WITHDRAWN, reason=words, actor=actor, now=now)
+        tell_resolved(
+            found=answers.acceptance(id, actor=actor, now=now),
+            said=answers.response_facts(Response.objects.get(pk=answer.pk)),
+            raised_by="",
+            now=now,
+        )
         detail = {"dispute": dispute, "reason": words}
         _record("statement.dispute_withdrawn", row, detail, actor, now)
     return answers.response_facts(Response.objects.get(pk=answer.pk))
@@ -322,6 +331,16 @@ def _answer(
             user_id=actor.user_id,
             **about,
         )
+
+
+def _tell(row: Statement, answer: Response, actor: Actor, now: datetime) -> None:
+    """Tell finance, in the transaction, where its questions go."""
+    tell_answer(
+        found=answers.acceptance(row.document.public_id, actor=actor, now=now),
+        said=answers.response_facts(Response.objects.get(pk=answer.pk)),
+        contact=row.document.payload["terms"]["dispute_contact"],
+        now=now,
+    )
 
 
 def _record(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from apps.chargeback.web import answer_lists, answers, months, views
+from apps.chargeback.web import answer_lists, answers, months, shared, views
 
 _MONTH = r"statements/(?P<month>[0-9]{4}-[0-9]{2})"
 _ONE = rf"{_MONTH}/(?P<cost_center>[A-Za-z0-9][A-Za-z0-9._-]{{0,63}})"
@@ -14,6 +14,7 @@ app_name = "chargeback"
 urlpatterns = [
     path("statements/", months.Months.as_view(), name="months"),
     path("statements/terms/", months.TermsPage.as_view(), name="terms"),
+    path("statements/shared/<str:token>/", shared.SharedStatement.as_view(), name="shared"),
     path("statements/acceptance/", answer_lists.Acceptances.as_view(), name="acceptances"),
     path("statements/disputes/", answer_lists.Disputes.as_view(), name="disputes"),
     path("statements/answering/", answer_lists.Answering.as_view(), name="answering"),
