@@ -45,6 +45,7 @@ _USAGE: Final = (
     Place(label="Events", path="/usage/", scope=Scope.USAGE_READ),
     Place(label="Imports", path="/usage/imports/", scope=Scope.USAGE_WRITE),
     Place(label="Unpriced", path="/usage/unpriced/", scope=Scope.USAGE_READ),
+    Place(label="Backfills", path="/usage/backfills/", scope=Scope.USAGE_CORRECT),
     Place(label="Outcomes", path="/usage/outcomes/", scope=Scope.USAGE_READ),
 )
 _BUDGETS: Final = (

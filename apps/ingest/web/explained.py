@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from apps.core.presentation import UNPRICED, UnitPrice, Unpriced
 from apps.core.web.page import Fact
 from apps.core.web.parts import Entry
 from apps.directory.domain.attribution import Owner
+from apps.ingest import selectors
 from apps.ingest.web import links
 from apps.usage.domain.raw import raw_json
 from apps.usage.selectors import EventFacts, RatedEvent, RatedMeter
@@ -29,6 +31,14 @@ _DEEDS: Final = {
     "event.voided": ("voided this event", "ban"),
     "event.amended": ("amended this event", "edit"),
     "event.reverted": ("undid the last correction", "arrow-back-up"),
+}
+
+
+_BACKFILLED: Final = {
+    "add": "added this event by a backfill",
+    "amend": "amended this event by a backfill",
+    "revive": "brought this event back by a backfill",
+    "void": "voided this event: a backfill left it out",
 }
 
 
@@ -160,7 +170,27 @@ def entries_of(event: EventFacts) -> list[Entry]:
                 mark=one.hash[:12],
             )
         )
-    return corrections
+    return sorted([*corrections, *_backfilled(event)], key=lambda entry: entry.at, reverse=True)
+
+
+def _backfilled(event: EventFacts) -> Iterator[Entry]:
+    for one in selectors.backfills_of(source=event.source, event_id=event.id):
+        yield Entry(
+            at=one.at,
+            actor=one.by,
+            text=_BACKFILLED[one.kind],
+            detail=one.reason,
+            icon="history",
+            url=links.backfill_url(one.backfill),
+        )
+        if one.reverted_at is not None:
+            yield Entry(
+                at=one.reverted_at,
+                actor="",
+                text="the backfill was reverted",
+                icon="arrow-back-up",
+                url=links.backfill_url(one.backfill),
+            )
 
 
 def _cost_text(found: RatedEvent) -> str:

@@ -69,3 +69,13 @@ def meaning_url(mapping: UUID) -> str:
 def corrections_url() -> str:
     """Return the months whose prices may be corrected."""
     return reverse("usage:price_corrections")
+
+
+def backfills_url() -> str:
+    """Return the list of backfills."""
+    return reverse("usage:backfills")
+
+
+def backfill_url(backfill: UUID) -> str:
+    """Return the page of one backfill."""
+    return reverse("usage:backfill", args=[backfill])

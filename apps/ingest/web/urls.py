@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.ingest.web import (
+    backfills,
     events,
     imports,
     mappings,
@@ -46,6 +47,24 @@ urlpatterns = [
         "settings/event-mappings/<uuid:mapping>/retire/",
         mappings.RetireMapping.as_view(),
         name="mapping_retire",
+    ),
+    path("usage/backfills/", backfills.BackfillsPage.as_view(), name="backfills"),
+    path("usage/backfills/new/", backfills.NewBackfill.as_view(), name="backfill_new"),
+    path("usage/backfills/<uuid:backfill>/", backfills.BackfillPage.as_view(), name="backfill"),
+    path(
+        "usage/backfills/<uuid:backfill>/close/",
+        backfills.CloseBackfill.as_view(),
+        name="backfill_close",
+    ),
+    path(
+        "usage/backfills/<uuid:backfill>/abandon/",
+        backfills.AbandonBackfill.as_view(),
+        name="backfill_abandon",
+    ),
+    path(
+        "usage/backfills/<uuid:backfill>/revert/",
+        backfills.RevertBackfill.as_view(),
+        name="backfill_revert",
     ),
     path("usage/unpriced/", unpriced.UnpricedPage.as_view(), name="unpriced"),
     path("usage/unpriced/solve/", solve.SolvePage.as_view(), name="solve"),
