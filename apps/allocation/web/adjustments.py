@@ -107,7 +107,7 @@ class Adjustments(PageMixin, TemplateView):
             title="Adjustments",
             subtitle="Amounts moved by hand between two receivers. One person asks, another one "
             "approves; both statements show the amount and the reason.",
-            crumbs=[Crumb("Months", "/month/"), Crumb("Adjustments")],
+            crumbs=[Crumb("Months", "/month/")],
             primary=new if self.actor.may(Scope.ALLOCATION_WRITE) else None,
         )
 
@@ -149,7 +149,7 @@ class NewAdjustment(PageMixin, FormView):  # type: ignore[type-arg]
         return Page(
             title="Ask for an adjustment",
             subtitle="Nothing is booked until another person approves it.",
-            crumbs=_crumbs("Ask for one"),
+            crumbs=_crumbs(),
         )
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -195,7 +195,7 @@ class AdjustmentPage(PageMixin, TemplateView):
         amount = presentation.money(found.amount, found.currency)
         return Page(
             title=f"{amount} from {found.sender} to {found.receiver}",
-            crumbs=_crumbs(found.code),
+            crumbs=_crumbs(),
             status=found.state,
             primary=Action(label="Approve", dialog="approve") if self._may_decide else None,
             actions=self._actions,
@@ -320,12 +320,8 @@ class WithdrawAdjustment(_Decide):
         )
 
 
-def _crumbs(last: str) -> list[Crumb]:
-    return [
-        Crumb("Months", "/month/"),
-        Crumb("Adjustments", reverse("allocation:adjustments")),
-        Crumb(last),
-    ]
+def _crumbs() -> list[Crumb]:
+    return [Crumb("Months", "/month/"), Crumb("Adjustments", reverse("allocation:adjustments"))]
 
 
 def _months() -> list[Month]:

@@ -57,7 +57,6 @@ class RunPage(PageMixin, TemplateView):
             crumbs=[
                 Crumb("Months", "/month/"),
                 Crumb(name, f"/month/{run.month}/"),
-                Crumb("Allocation"),
             ],
             status=run.state,
             actions=[compare] if others else [],
@@ -132,7 +131,6 @@ class Comparison(PageMixin, TemplateView):
                 Crumb("Months", "/month/"),
                 Crumb(name, f"/month/{after.month}/"),
                 Crumb("Allocation", reverse("allocation:run", args=[after.id])),
-                Crumb("Compare"),
             ],
         )
 
