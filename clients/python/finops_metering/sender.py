@@ -155,12 +155,13 @@ class Sender:
                 batch = self._next_batch()
                 if batch is None:
                     return
-                self._settle(batch)
+                if batch:
+                    self._settle(batch)
             except Exception:
                 log.exception("metering: an unexpected error; the next batch is tried")
 
     def _next_batch(self) -> list[Line] | None:
-        """Wait for lines; None when the client is closed."""
+        """Wait for lines: an empty batch to look at the spool, None once the client is closed."""
         with self._changed:
             while not self._closed:
                 if self._queue and not self._wait_for_more():
@@ -171,6 +172,8 @@ class Sender:
                 else:
                     self._changed.notify_all()
                     self._changed.wait(self._options.interval if self._queue else None)
+                    if self._spool_waits():
+                        return []
                     continue
                 self._current = batch
                 if batch:
@@ -292,7 +295,6 @@ class Sender:
         self._thread: threading.Thread | None = None
         self._claims: list[Claim] = []
         self._backlog: Iterator[Line] | None = None
-        self._claiming = False
         self._spool_rests = False
         self._complained_at = float("-inf")
 
@@ -309,10 +311,12 @@ class Sender:
         return self._thread is not None and self._thread.is_alive()
 
     def _is_idle(self) -> bool:
-        if self._queue or self._current or self._claiming or self._backlog is not None:
+        if self._queue or self._current or self._backlog is not None:
             return False
-        waits = self._spool is not None and not self._spool_rests and self._spool.holds_lines()
-        return not (waits and self._thread_lives())
+        return not (self._spool_waits() and self._thread_lives())
+
+    def _spool_waits(self) -> bool:
+        return self._spool is not None and not self._spool_rests and self._spool.holds_lines()
 
     def _is_full(self, line: Line) -> bool:
         return (
@@ -349,21 +353,17 @@ class Sender:
 
     def _claim_spool(self) -> None:
         """Take over what waits in the spool, when nothing newer has to be sent first."""
-        if self._spool is None or self._spool_rests or self._backlog is not None or self._queue:
-            return
         with self._changed:
-            self._claiming = True
-        claims: list[Claim] = []
-        try:
-            claims = self._spool.claim()
-        except OSError as error:
-            self._complain("metering: the spool cannot be read: %s", error)
-        with self._changed:
-            self._claiming = False
-            if claims:
-                self._claims = claims
+            busy = self._closed or self._queue or self._backlog is not None
+            if self._spool is None or self._spool_rests or busy:
+                return
+            try:
+                self._claims = self._spool.claim()
+            except OSError as error:
+                self._complain("metering: the spool cannot be read: %s", error)
+            if self._claims:
                 self._backlog = (
-                    Line.read(line) for claim in claims for line in _readable(claim.lines())
+                    Line.read(line) for claim in self._claims for line in _readable(claim.lines())
                 )
 
     def _finish_backlog(self, batch: Sequence[Line]) -> None:
