@@ -30,6 +30,7 @@ EVENTS: Final = 1_000
 CONNECTIONS: Final = 8
 ROUNDS: Final = 7
 SECONDS: Final = 2.0
+THREADS: Final = os.environ.get("WEB_THREADS") or "32"
 BATCHES: Final = 400
 """Bodies made beforehand; the client must not be what is measured."""
 
@@ -47,7 +48,7 @@ def granian(application: str) -> Iterator[int]:
     port = _free_port()
     command = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
-        *("--port", str(port), "--workers", "2", "--blocking-threads", "4", "--no-ws"),
+        *("--port", str(port), "--workers", "2", "--blocking-threads", THREADS, "--no-ws"),
         *("--no-access-log", "--log-level", "warning"),
         application,
     ]

@@ -168,7 +168,7 @@ def _web(address: Address) -> list[str]:
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", address.host,
         "--port", str(address.port), "--workers", os.environ.get("WEB_WORKERS") or "2",
-        "--blocking-threads", os.environ.get("WEB_THREADS") or "4", "--no-ws",
+        "--blocking-threads", os.environ.get("WEB_THREADS") or "32", "--no-ws",
         "--workers-kill-timeout", "10", "finops_platform.wsgi:application",
     ]  # fmt: skip
 

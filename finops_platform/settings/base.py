@@ -87,6 +87,7 @@ MIDDLEWARE = [
     "apps.tenants.middleware.TenantMiddleware",
     "apps.accounts.middleware.KeyHostMiddleware",
     "apps.accounts.middleware.RateLimitMiddleware",
+    "apps.ingest.middleware.EventsDoorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -236,7 +237,7 @@ RATE_LIMITS = {
 RATE_LIMIT_BURST_SECONDS = env.number("RATE_LIMIT_BURST_SECONDS", default=10, low=1, high=3600)
 # While several tenants send at once, each has its fair share of a process's threads; at most
 # INGEST_IN_FLIGHT requests of events are worked on in a process at once, whoever sends them.
-WEB_THREADS = env.number("WEB_THREADS", default=4, low=1, high=1024)
+WEB_THREADS = env.number("WEB_THREADS", default=32, low=1, high=1024)
 INGEST_IN_FLIGHT = env.number("INGEST_IN_FLIGHT", default=64, low=1, high=4096)
 
 # Work in the background --------------------------------------------------------------------------

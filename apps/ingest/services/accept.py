@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.db import connection
+
 from apps.accounts import services as accounts
+from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Scope
+from apps.ingest.adapters.receipts import store_receipts
 from apps.ingest.domain.receipt import BatchRefused, ItemError, Receipt
-from apps.ingest.models import IngestBatch
 from apps.ingest.services.breath import without_collections
 from apps.ingest.services.gate import in_flight
 from apps.ingest.services.locks import again_when_moved, booking_transaction, hold
 from apps.ingest.services.prepare import Prepared, Sent, prepare
+from apps.ingest.services.together import SMALL, GroupCommit
 from apps.periods.domain.calendar import Calendar
 from apps.usage import services as usage
 from apps.usage.domain.drafts import Draft, Problem, Rejected
@@ -52,26 +56,33 @@ def accept_events(
 
         return rehearse(drafts=drafts, actor=actor, received_at=received_at)
     with in_flight(), without_collections():
-        return _accept(Sent(drafts, actor, received_at), atomic=atomic)
+        sent = Sent(drafts, actor, received_at)
+        if atomic or len(drafts) > SMALL or connection.in_atomic_block:
+            return _accept([sent], atomic=atomic)[0]
+        return _together.accept(current_schema(), sent)
 
 
-def _accept(sent: Sent, *, atomic: bool) -> Receipt:
+def _accept(requests: Sequence[Sent], *, atomic: bool = False) -> list[Receipt]:
+    """Store requests in one transaction; return their receipts."""
     patiently = False
 
-    def attempt() -> Receipt:
+    def attempt() -> list[Receipt]:
         nonlocal patiently
         sheet, calendar = usage.current_sheet()
-        prepared = prepare(requests=[sent], sheet=sheet, calendar=calendar)
+        prepared = prepare(requests=requests, sheet=sheet, calendar=calendar)
         if atomic and prepared.errors[0]:
             raise BatchRefused(_in_order(prepared.errors[0]))
-        plan = _Plan([sent], prepared, sheet, calendar, atomic=atomic)
+        plan = _Plan(requests, prepared, sheet, calendar, atomic=atomic)
         try:
-            return _write(plan, patiently=patiently)[0]
+            return _write(plan, patiently=patiently)
         except usage.KeyTaken:
             patiently = True
-            return _write(plan, patiently=True)[0]
+            return _write(plan, patiently=True)
 
     return again_when_moved(attempt)
+
+
+_together: Final = GroupCommit(_accept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +153,21 @@ def _receipts(
 def _keep(
     receipts: Sequence[Receipt], headers: Sequence[usage.BatchHeader], requests: Sequence[Sent]
 ) -> None:
-    IngestBatch.objects.bulk_create(
-        IngestBatch(
-            public_id=header.batch,
-            received_at=sent.received_at,
-            received_from=sent.actor.label,
-            accepted=receipt.accepted,
-            duplicates=receipt.duplicates,
-            conflicts=receipt.conflicts,
-            rejected=receipt.rejected,
-            unpriced=receipt.unpriced,
-            errors=[error.as_dict() for error in receipt.errors[:_ERRORS_KEPT]],
-        )
-        for receipt, header, sent in zip(receipts, headers, requests, strict=True)
+    store_receipts(
+        [
+            (
+                header.batch,
+                sent.received_at,
+                sent.actor.label,
+                receipt.accepted,
+                receipt.duplicates,
+                receipt.conflicts,
+                receipt.rejected,
+                receipt.unpriced,
+                [error.as_dict() for error in receipt.errors[:_ERRORS_KEPT]],
+            )
+            for receipt, header, sent in zip(receipts, headers, requests, strict=True)
+        ]
     )
 
 

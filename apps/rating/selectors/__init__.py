@@ -27,6 +27,7 @@ from apps.rating.selectors.book import (
     is_outdated,
     price_book,
     quote_changes,
+    version_in_force,
     versions,
 )
 from apps.rating.selectors.browse import (
@@ -106,5 +107,6 @@ __all__ = [
     "sheet_csv",
     "sheet_xlsx",
     "term_of",
+    "version_in_force",
     "versions",
 ]

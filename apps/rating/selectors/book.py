@@ -66,6 +66,19 @@ def price_book(*, version: int | None = None) -> PriceBook:
     return book
 
 
+def version_in_force() -> tuple[int, datetime]:
+    """Return the number of the version in force, and when it was adopted; one short query."""
+    schema = connection.ops.quote_name(current_schema())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT v.id, v.adopted_at "  # noqa: S608 - quoted identifiers only
+            f"FROM {schema}.rating_currentversion c "
+            f"JOIN {schema}.rating_pricebookversion v ON v.id = c.version_id"
+        )
+        version, adopted_at = cursor.fetchone()
+    return version, adopted_at
+
+
 def current_version() -> VersionFacts:
     """Return the version in force."""
     return _facts(CurrentVersion.objects.select_related("version").get(pk=1).version)

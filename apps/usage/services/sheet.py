@@ -160,9 +160,24 @@ def sheet_of(*, book: PriceBook, calendar: Calendar) -> RatingSheet:
 
 
 def current_sheet() -> tuple[RatingSheet, Calendar]:
-    """Return the sheet of the price book in force, and the calendar; two queries."""
+    """Return the sheet of the price book in force, and the calendar; two short queries.
+
+    Both are kept in the process, and built anew when the version or the calendar is another.
+    """
+    state = rating.version_in_force(), periods.calendar_state(), tenants.current().timezone
+    schema = current_schema()
+    kept = _current.get(schema)
+    if kept is not None and kept[0] == state and not connection.in_atomic_block:
+        return kept[1]
     calendar = periods.calendar()
-    return sheet_of(book=rating.price_book(), calendar=calendar), calendar
+    found = sheet_of(book=rating.price_book(), calendar=calendar), calendar
+    if not connection.in_atomic_block:
+        if len(_current) >= _MOST_SHEETS:
+            _current.clear()
+        _current[schema] = state, found
+    return found
 
 
 _sheets: Final[dict[str, RatingSheet]] = {}
+_State = tuple[tuple[int, datetime], str, ZoneInfo]
+_current: Final[dict[str, tuple[_State, tuple[RatingSheet, Calendar]]]] = {}
