@@ -15,7 +15,7 @@ from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.money import published
 from apps.core.domain.months import Month
 from apps.insights.domain.what_if import Answer, Comparison, Row
-from apps.insights.selectors import GROUPS, Question
+from apps.insights.selectors import GROUPS, MonthStanding, Question
 from apps.rating import selectors as rating
 from apps.tenants import selectors as tenants
 
@@ -156,6 +156,51 @@ class WhatIfOutput(serializers.Serializer[Any]):
         """Return the groups."""
         rows: list[dict[str, Any]] = body["rows"]
         return rows
+
+
+class MonthStandingOutput(serializers.Serializer[Any]):
+    """One month of a commitment."""
+
+    month = serializers.CharField()
+    levels = serializers.ListField(child=serializers.IntegerField())
+    committed = serializers.CharField()
+    used = serializers.CharField()
+    shortfall = serializers.CharField()
+    provisional = serializers.BooleanField(help_text="the month is open: usage still comes")
+
+
+class ShortfallOutput(serializers.Serializer[Any]):
+    """How a commitment stands by month, in its currency or in units of its meter."""
+
+    commitment = serializers.UUIDField()
+    name = serializers.CharField()
+    measure = serializers.CharField()
+    currency = serializers.CharField()
+    meter = serializers.CharField()
+    months = MonthStandingOutput(many=True)
+
+
+def shortfall_body(agreed: rating.CommitmentFacts, found: list[MonthStanding]) -> dict[str, Any]:
+    """Return how a commitment stands as the API shows it."""
+    said = published if agreed.measure == "spend" else plain_decimal
+    return {
+        "commitment": agreed.id,
+        "name": agreed.name,
+        "measure": agreed.measure,
+        "currency": agreed.currency,
+        "meter": agreed.scope.meter,
+        "months": [
+            {
+                "month": str(one.month),
+                "levels": list(one.standing.levels),
+                "committed": said(one.standing.committed),
+                "used": said(one.standing.used),
+                "shortfall": said(one.standing.shortfall),
+                "provisional": one.provisional,
+            }
+            for one in found
+        ],
+    }
 
 
 def answer_body(month: Month, found: Answer) -> dict[str, Any]:

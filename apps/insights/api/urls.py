@@ -6,4 +6,7 @@ from django.urls import path
 
 from apps.insights.api import views
 
-urlpatterns = [path("prices/what-if", views.WhatIf.as_view())]
+urlpatterns = [
+    path("prices/what-if", views.WhatIf.as_view()),
+    path("prices/commitments/<uuid:commitment>/shortfall", views.Shortfall.as_view()),
+]
