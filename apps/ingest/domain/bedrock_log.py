@@ -62,7 +62,7 @@ def translate(record: Any, *, source: str = "") -> Translated | None:
     name, model = first_text(record.get("requestId")), first_text(record.get("modelId"))
     for field, value in (("requestId", name), ("modelId", model)):
         if not value:
-            message = f"The record has no {field}."
+            message = f"The record has no {field}; send it as Bedrock wrote it."
             raise NotTranslated(field, "missing", message, id=name or None)
     account = first_text(record.get("accountId"))
     operation = first_text(record.get("operation"))

@@ -104,7 +104,7 @@ def translate(payload: Any, *, source: str = "") -> Translated | None:
     payload = {**payload, **_whole_totals(payload)}
     name = first_text(payload.get("id"), payload.get("request_id"), payload.get("litellm_call_id"))
     if not name:
-        raise NotTranslated("id", "missing", "The payload names no id, request_id or call id.")
+        raise NotTranslated("id", "missing", "The payload names no id; log it as id or request_id.")
     provider, model = _sold(payload, name)
     fields: dict[str, Any] = {
         "id": name,
@@ -151,7 +151,9 @@ def _sold(payload: Mapping[str, Any], name: str) -> tuple[str, str]:
     provider = first_text(payload.get("custom_llm_provider"))
     model = first_text(payload.get("model"), payload.get("model_group"))
     if not model:
-        raise NotTranslated("model", "missing", "The payload names no model.", id=name)
+        raise NotTranslated(
+            "model", "missing", "The payload names no model; log it as model.", id=name
+        )
     head, slash, rest = model.partition("/")
     if not provider and slash:
         provider, model = head, rest

@@ -235,6 +235,8 @@ class ImportPage(PageMixin, TemplateView):
             list=self._errors(),
             is_over=is_over,
             may_cancel=self._may_cancel(),
+            was_cancelled=self.found.state == "cancelled",
+            rows=self.found.rows,
             found_id=self.found.id,
             **kwargs,
         )
@@ -318,11 +320,9 @@ def _work(one: ImportFacts, now: datetime, *, may_cancel: bool) -> Work:
 
 
 def _told(one: ImportFacts) -> str:
-    if one.message:
+    if one.message or not one.is_cancelled:
         return one.message
-    if one.state == "cancelled":
-        return "Cancelled. What was stored before stays."
-    return "Ends after the part that is being stored." if one.is_cancelled else ""
+    return "Ends after the part that is being stored."
 
 
 def _time_left(one: ImportFacts, now: datetime) -> timedelta | None:
