@@ -13,6 +13,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour="3", minute="17"),
         "options": {"queue": "insights", "expires": 12 * 60 * 60},
     },
+    "forget answers to idempotency keys": {
+        "task": "finops_platform.tasks.forget_answers_everywhere",
+        "schedule": crontab(hour="3", minute="37"),
+        "options": {"queue": "insights", "expires": 12 * 60 * 60},
+    },
     "keep months ahead": {
         "task": "finops_platform.tasks.provision_months_everywhere",
         "schedule": crontab(hour="2", minute="27"),

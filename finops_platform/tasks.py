@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_tenants.utils import get_public_schema_name, schema_context
 
 from apps.accounts import selectors as accounts
+from apps.accounts import services as account_services
 from apps.accounts.services import LinkPurpose
 from apps.accounts.tasks import mail_password_link
 from apps.tenants import selectors as tenants
@@ -25,6 +26,18 @@ def clear_sessions_everywhere() -> int:
     """Delete sessions that ended, in every schema; return how many. Twice gives the same."""
     now = timezone.now()
     return sum(_clear_sessions(schema=schema, now=now) for schema in _schemas())
+
+
+@shared_task
+def forget_answers_everywhere() -> int:
+    """Forget answers to Idempotency-Keys that are too old, in every schema; return how many."""
+    now = timezone.now()
+    return sum(_forget_answers(schema=schema, now=now) for schema in _schemas())
+
+
+def _forget_answers(*, schema: str, now: datetime) -> int:
+    with schema_context(schema):
+        return account_services.forget_answers(now=now)
 
 
 def _schemas() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.accounts.models import ApiKey, TeamMembership, User
+from apps.accounts.models import ApiKey, KeptAnswer, TeamMembership, User
 from apps.core.admin import ReadOnlyAdmin, admin, operator_site, tenant_site
 
 
@@ -48,3 +48,13 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     search_fields = ("name", "prefix")
     ordering = ("-id",)
     exclude = ("key_hash",)
+
+
+@admin.register(KeptAnswer, site=tenant_site)
+class KeptAnswerAdmin(ReadOnlyAdmin):
+    """Requests that carried an Idempotency-Key, without their answers."""
+
+    list_display = ("owner", "key", "status", "created_at")
+    search_fields = ("owner", "key")
+    ordering = ("-id",)
+    exclude = ("request_digest", "body")

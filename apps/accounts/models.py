@@ -196,3 +196,32 @@ class ApiKey(models.Model):
         self.requests_per_second = limits.requests_per_second
         self.events_per_second = limits.events_per_second
         self.save(update_fields=["requests_per_second", "events_per_second"])
+
+
+class KeptAnswer(models.Model):
+    """What was answered to a request that carried an Idempotency-Key, to be answered again.
+
+    Written in the transaction of what the request did, so that neither is there without the
+    other. Forgotten after thirty days.
+    """
+
+    owner = models.CharField(max_length=254, help_text="label of whoever sent it")
+    key = models.CharField(max_length=255, help_text="the Idempotency-Key")
+    request_digest = models.BinaryField(max_length=16, help_text="of method, address and body")
+    status = models.SmallIntegerField(help_text="HTTP status, a success")
+    content_type = models.CharField(max_length=100)
+    body = models.BinaryField(help_text="as it was sent")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "key"], name="accounts_keptanswer_once"),
+            models.CheckConstraint(
+                condition=Q(status__gte=200, status__lt=300) & Q(key__gt=""),
+                name="accounts_keptanswer_success",
+            ),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="accounts_keptanswer_age")]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.key}"

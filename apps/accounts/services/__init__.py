@@ -1,6 +1,14 @@
 """Use cases of people and keys: one module each."""
 
 from apps.accounts.selectors import KeyMissing
+from apps.accounts.services.answers import (
+    Answer,
+    KeyInFlight,
+    KeyNotUsable,
+    KeyReused,
+    answer_once,
+    forget_answers,
+)
 from apps.accounts.services.keys import (
     IssuedKey,
     KeyNotValid,
@@ -41,11 +49,15 @@ from apps.accounts.services.throttle import (
 from apps.accounts.tokens import LinkPurpose, PasswordLink
 
 __all__ = [
+    "Answer",
     "Caller",
     "IssuedKey",
+    "KeyInFlight",
     "KeyMissing",
+    "KeyNotUsable",
     "KeyNotValid",
     "KeyRequest",
+    "KeyReused",
     "LastOwner",
     "LinkNotValid",
     "LinkPurpose",
@@ -54,6 +66,7 @@ __all__ = [
     "PersonExists",
     "PersonNotValid",
     "RateLimited",
+    "answer_once",
     "change_access",
     "change_password",
     "change_person",
@@ -62,6 +75,7 @@ __all__ = [
     "current_caller",
     "deactivate",
     "default_limits",
+    "forget_answers",
     "found_owner",
     "invite",
     "issue_invitation",

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.allocation import selectors, services
 from apps.allocation.domain.rules import Axis
 from apps.allocation.domain.sight import require_everything
@@ -115,6 +116,7 @@ class Adjustments(APIView):
         request=AdjustmentInput,
         responses={201: AdjustmentOutput},
     )
+    @once
     def post(self, request: Request) -> Response:
         """Ask for an amount to be moved; another person has to approve it."""
         sent = AdjustmentInput(data=request.data)
@@ -150,6 +152,7 @@ class _Decision(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.APPROVALS_DECIDE}
     decide: ClassVar[Callable[..., AdjustmentFacts]]
 
+    @once
     def post(self, request: Request, adjustment: UUID) -> Response:
         """Decide as another person than the one who asked."""
         sent = DecisionInput(data=request.data)
@@ -186,6 +189,7 @@ class WithdrawAdjustment(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.ALLOCATION_WRITE}
 
     @extend_schema(operation_id="adjustments_withdraw", request=None, responses=AdjustmentOutput)
+    @once
     def post(self, request: Request, adjustment: UUID) -> Response:
         """Take a request back."""
         withdrawn = services.withdraw_adjustment(

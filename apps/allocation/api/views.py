@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.allocation import selectors, services
 from apps.allocation.api.serializers import (
     DriverInput,
@@ -65,6 +66,7 @@ class Rules(APIView):
     @extend_schema(
         operation_id="allocation_rules_save", request=RuleInput, responses={201: RuleOutput}
     )
+    @once
     def post(self, request: Request) -> Response:
         """Save a rule as the next version of its code; `If-Match: "3"` guards against races."""
         saved = services.save_rule(
@@ -95,6 +97,7 @@ class EndRule(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.ALLOCATION_WRITE}
 
     @extend_schema(operation_id="allocation_rule_end", request=EndInput, responses=RuleOutput)
+    @once
     def post(self, request: Request, code: str) -> Response:
         """End a rule from a month on; earlier months keep it."""
         asked = EndInput(data=request.data)

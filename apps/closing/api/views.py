@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.allocation.domain.sight import require_everything
 from apps.closing import selectors, services
 from apps.closing.api.serializers import (
@@ -54,6 +55,7 @@ class ClosePeriod(APIView):
         return Response(CloseRunOutput(found).data)
 
     @extend_schema(operation_id="period_close", request=None, responses={202: CloseRunOutput})
+    @once
     def post(self, request: Request, month: str) -> Response:
         """Start the close, or take up the live one; it goes on in the background."""
         run = services.start_close(
@@ -83,6 +85,7 @@ class ApproveClose(APIView):
     @extend_schema(
         operation_id="close_run_approve", request=CommentInput, responses={202: CloseRunOutput}
     )
+    @once
     def post(self, request: Request, run: UUID) -> Response:
         """Approve a waiting close as another person than its preparer; sealing follows."""
         asked = CommentInput(data=request.data)
@@ -106,6 +109,7 @@ class PrepareCloseAgain(APIView):
     @extend_schema(
         operation_id="close_run_prepare_again", request=None, responses={202: CloseRunOutput}
     )
+    @once
     def post(self, request: Request, run: UUID) -> Response:
         """Check, allocate and draft again with what has changed since the preview."""
         return _accepted(
@@ -120,6 +124,7 @@ class CancelClose(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.CLOSE_RUN}
 
     @extend_schema(operation_id="close_run_cancel", request=ReasonInput, responses=CloseRunOutput)
+    @once
     def post(self, request: Request, run: UUID) -> Response:
         """Cancel a close before the month is locked; the month takes entries again."""
         asked = ReasonInput(data=request.data)
@@ -143,6 +148,7 @@ class ReopenPeriod(APIView):
     @extend_schema(
         operation_id="period_reopen_request", request=ReasonInput, responses={202: ReopenOutput}
     )
+    @once
     def post(self, request: Request, month: str) -> Response:
         """Ask to reopen the latest closed month; another person has to agree."""
         asked = ReasonInput(data=request.data)
@@ -171,6 +177,7 @@ class ApproveReopen(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.APPROVALS_DECIDE}
 
     @extend_schema(operation_id="period_reopen_approve", request=None, responses=ReopenOutput)
+    @once
     def post(self, request: Request, month: str) -> Response:
         """Reopen the month as another person than the one who asked."""
         wish = services.reopen(

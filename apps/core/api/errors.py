@@ -102,6 +102,9 @@ def _headers(refusal: errors.Refusal) -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(refusal, errors.TooMany):
         return {"Retry-After": str(refusal.retry_after)}
+    retry_after = getattr(refusal, "retry_after", None)
+    if retry_after is not None:
+        return {"Retry-After": str(retry_after)}
     if isinstance(refusal, errors.Unavailable) and not refusal.permanent:
         return {"Retry-After": "5"}
     return {}

@@ -1,0 +1,65 @@
+"""The header `Idempotency-Key` on requests that create money."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final, TypeVar
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.services.answers import Answer, answer_once
+from apps.core.api.permissions import actor_of
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotent-Replayed"
+
+
+def once(post: View) -> View:
+    """Do a POST of a DRF view once under its Idempotency-Key, and answer repetitions alike.
+
+    Without the header the view is called as it is. The view must write nothing outside of its
+    transaction but what may be lost or done twice.
+    """
+
+    @wraps(post)
+    def answered(view: Any, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        key = request.headers.get(HEADER)
+        if key is None:
+            response: HttpResponseBase = post(view, request, *args, **kwargs)
+            return response
+        sent = request._request
+        asked = "\n".join((sent.method or "", sent.get_full_path(), "")).encode() + sent.body
+        answer = answer_once(
+            owner=actor_of(request).label,
+            key=key,
+            request=asked,
+            now=timezone.now(),
+            act=lambda: _answer(post(view, request, *args, **kwargs)),
+        )
+        return _response(answer)
+
+    return answered  # type: ignore[return-value]
+
+
+def _answer(response: HttpResponseBase) -> Answer:
+    if isinstance(response, Response):
+        body = b"" if response.data is None else JSONRenderer().render(response.data)
+        return Answer(response.status_code, "application/json", body)
+    assert isinstance(response, HttpResponse)
+    kind = response.headers.get("Content-Type", "application/json")
+    return Answer(response.status_code, kind, response.content)
+
+
+def _response(answer: Answer) -> HttpResponse:
+    response = HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
+    if answer.replayed:
+        response[REPLAYED] = "true"
+    return response

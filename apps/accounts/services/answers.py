@@ -1,0 +1,122 @@
+"""Does a request once, however often it is sent under one Idempotency-Key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Final
+
+from django.db import connection, transaction
+
+from apps.accounts.models import KeptAnswer
+from apps.core.db import current_schema
+from apps.core.domain.errors import Conflict, FieldError, Invalid
+
+KEPT: Final = timedelta(days=30)
+_LONGEST: Final = 255
+_SUCCESS: Final = range(200, 300)
+_LOCK: Final = 0x6964656D  # first half of the advisory lock's key; the second is owner and key
+
+
+class KeyNotUsable(Invalid):
+    """The Idempotency-Key is empty, too long, or not plain text."""
+
+    default_code = "idempotency_key"
+
+
+class KeyReused(Conflict):
+    """The Idempotency-Key came with another request before."""
+
+    default_code = "idempotency_conflict"
+
+
+class KeyInFlight(Conflict):
+    """The first request under the Idempotency-Key is still being worked on."""
+
+    default_code = "idempotency_in_flight"
+    retry_after: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is answered with; `replayed` says that it was done before."""
+
+    status: int
+    content_type: str
+    body: bytes
+    replayed: bool = False
+
+
+def answer_once(
+    *, owner: str, key: str, request: bytes, now: datetime, act: Callable[[], Answer]
+) -> Answer:
+    """Return what `act` answers, or what it answered when the same request came before.
+
+    `request` is everything that makes two requests the same. What `act` does and the memory of its
+    answer are one transaction. Only successes are remembered: whoever was refused corrects the
+    request and sends it under the same key.
+
+    :raises KeyNotUsable: when the key cannot be one.
+    :raises KeyReused: when the key came with another request.
+    :raises KeyInFlight: when the first request is still being worked on.
+    """
+    if not 0 < len(key) <= _LONGEST or not key.isprintable():
+        message = f"An Idempotency-Key has 1 to {_LONGEST} printable characters."
+        raise KeyNotUsable(message, errors=(FieldError("Idempotency-Key", "key", message),))
+    digest = blake2b(request, digest_size=16).digest()
+    with transaction.atomic():
+        _take(owner, key)
+        kept = KeptAnswer.objects.filter(owner=owner, key=key).first()
+        if kept is not None and kept.created_at > now - KEPT:
+            return _again(kept, digest)
+        answer = act()
+        if answer.status not in _SUCCESS:
+            transaction.set_rollback(True)
+            return answer
+        _keep(owner, key, digest, answer, now)
+    return answer
+
+
+def forget_answers(*, now: datetime) -> int:
+    """Forget what was answered more than thirty days ago; return how many. Twice gives the same."""
+    deleted, _ = KeptAnswer.objects.filter(created_at__lte=now - KEPT).delete()
+    return deleted
+
+
+def _take(owner: str, key: str) -> None:
+    """Hold the key for the rest of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))",
+            [_LOCK, f"{current_schema()}/{owner}/{key}"],
+        )
+        row = cursor.fetchone()
+    if row is None or not row[0]:
+        raise KeyInFlight(
+            "The first request under this Idempotency-Key is still being worked on; send it again "
+            "in a second."
+        )
+
+
+def _again(kept: KeptAnswer, digest: bytes) -> Answer:
+    if bytes(kept.request_digest) != digest:
+        raise KeyReused(
+            "This Idempotency-Key came with another request; use a new key for a new request."
+        )
+    return Answer(kept.status, kept.content_type, bytes(kept.body), replayed=True)
+
+
+def _keep(owner: str, key: str, digest: bytes, answer: Answer, now: datetime) -> None:
+    KeptAnswer.objects.update_or_create(
+        owner=owner,
+        key=key,
+        defaults={
+            "request_digest": digest,
+            "status": answer.status,
+            "content_type": answer.content_type,
+            "body": answer.body,
+            "created_at": now,
+        },
+    )
