@@ -37,8 +37,8 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def web(*, log: Path) -> Iterator[int]:
-    """Serve the platform and give the port; its output goes to `log`.
+def web(*, log: Path, workers: int = 1, more: dict[str, str] | None = None) -> Iterator[int]:
+    """Serve the platform and give the port; its output goes to `log`, `more` is environment.
 
     :raises RuntimeError: when it is not ready within a minute.
     """
@@ -46,9 +46,10 @@ def web(*, log: Path) -> Iterator[int]:
         port = probe.getsockname()[1]
     command = [
         "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1", "--blocking-threads", "4", "--no-ws", "finops_platform.wsgi:application",
+        "--workers", str(workers), "--blocking-threads", "4", "--no-ws",
+        "finops_platform.wsgi:application",
     ]  # fmt: skip
-    with _running(command, log=log) as process:
+    with _running(command, log=log, more=more) as process:
         _wait_for_answer(process, url=f"http://127.0.0.1:{port}/readyz", log=log)
         yield port
 

@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from apps.accounts import selectors, services
 from apps.accounts.domain.keys import KeyKind
 from apps.accounts.models import ApiKey
+from apps.accounts.services import throttle
 from apps.accounts.services.throttle import BLIND, Caller, RateLimited, Throttle, _Ask
 from apps.audit import selectors as audit
 from apps.core.domain.access import Role, Scope, system_actor
@@ -30,6 +31,7 @@ from tests.accounts.people import NOW, bearer, browser, person, service_key, sig
 from tests.ingest.factories import event
 
 TESTS = system_actor("tests")
+NONE = Limits()
 PACE = Pace(per_second=10, capacity=20)
 
 
@@ -215,9 +217,7 @@ def test_valkey_back_again_refuses_nobody_for_what_happened_without_it(
 # What keys and tenants are held to ---------------------------------------------------------------
 
 
-def caller(
-    facts: Any, key_id: int, key: Limits = Limits(), tenant: Limits = Limits()
-) -> Caller:
+def caller(facts: Any, key_id: int, key: Limits = NONE, tenant: Limits = NONE) -> Caller:
     return Caller(facts.schema, key_id, key, tenant)
 
 
@@ -377,3 +377,14 @@ def test_the_command_limits_a_tenant(acme: Any) -> None:
     with pytest.raises(CommandError, match="requests_per_second: Write a whole number from 1"):
         call_command("limit_tenant", "acme", "--requests", "0")
     assert tenants.fresh(slug="acme").limits == Limits(500, None)
+
+
+def test_ingest_goes_on_without_valkey(acme: Any, settings: Any) -> None:
+    key = service_key(Scope.USAGE_WRITE)
+    settings.RATE_LIMIT_URL = "unix:///nowhere/valkey.sock"
+    process = throttle.throttle
+    assert process.is_blind() is False
+    answer = post("acme", key, "e1")
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+    assert process.is_blind() is True
+    process.see_again()

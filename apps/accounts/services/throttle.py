@@ -120,6 +120,14 @@ class Throttle:
             raise _refusal(asks, heard)
         return heard
 
+    def is_blind(self) -> bool:
+        """Tell whether Valkey did not answer just now."""
+        return self._clock() < self._blind_until
+
+    def see_again(self) -> None:
+        """Ask Valkey again from now on."""
+        self._blind_until = 0
+
     def _decided_here(self, asks: Sequence[_Ask], now: int) -> list[int] | None:
         """Decide from what is known; None when Valkey has to be asked."""
         if now < self._blind_until:

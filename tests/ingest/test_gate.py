@@ -1,0 +1,82 @@
+"""The gate: a bound on what is worked on at once, and a fair share for every tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from apps.ingest.services.gate import Gate, ServerBusy, TenantBusy
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def gate(clock: Clock) -> Gate:
+    return Gate(slots=8, threads=4, clock=clock)
+
+
+@pytest.fixture
+def held() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_a_tenant_alone_has_every_slot_and_no_more(gate: Gate, held: ExitStack) -> None:
+    for _ in range(8):
+        held.enter_context(gate.slot("acme"))
+    with pytest.raises(ServerBusy) as refused, gate.slot("acme"):
+        pass
+    assert refused.value.permanent is False
+    held.close()
+    with gate.slot("acme"):
+        pass
+
+
+def test_the_last_thread_is_for_whoever_has_less_than_its_share(
+    gate: Gate, held: ExitStack
+) -> None:
+    with gate.slot("globex"):
+        pass
+    for _ in range(3):
+        held.enter_context(gate.slot("acme"))
+    with pytest.raises(TenantBusy) as refused, gate.slot("acme"):
+        pass
+    assert refused.value.retry_after == 1
+    with gate.slot("globex"):  # the thread that acme was refused
+        pass
+
+
+def test_nobody_is_refused_while_threads_are_free(gate: Gate, held: ExitStack) -> None:
+    for name in ("acme", "globex", "initech"):
+        held.enter_context(gate.slot(name))
+    held.enter_context(gate.slot("umbrella"))
+
+
+def test_a_tenant_that_stopped_sending_is_forgotten(
+    gate: Gate, clock: Clock, held: ExitStack
+) -> None:
+    with gate.slot("globex"):
+        pass
+    clock.now += 5_000_000_001
+    for _ in range(8):
+        held.enter_context(gate.slot("acme"))
+
+
+def test_a_slot_is_given_back_whatever_happens(gate: Gate) -> None:
+    for _ in range(20):
+        with pytest.raises(ZeroDivisionError), gate.slot("acme"):
+            raise ZeroDivisionError
+    assert gate._held == {}
