@@ -161,6 +161,35 @@ def test_a_call_that_two_tools_watched_counts_once() -> None:
     assert [draft.id for draft in traced.taken.drafts] == [f"{TRACE}:{1:016x}"]
 
 
+def test_an_outer_span_speaks_for_inner_ones_without_tokens() -> None:
+    silent = [span(n, parent=1, at=n, attributes=CALL) for n in (2, 3)]
+    traced = read_spans([*silent, span(1)])
+    assert [draft.id for draft in traced.taken.drafts] == [f"{TRACE}:{1:016x}"]
+
+
+def test_a_span_that_is_taken_for_one_call_stays_for_another_inside() -> None:
+    again = {"gen_ai.response.id": "r-1"}
+    less = CALL | again | {f"{USAGE}input_tokens": 12_307}
+    other = CALL | {"gen_ai.response.id": "r-2", f"{USAGE}input_tokens": 5}
+    spans = [
+        span(2, parent=1, at=1, attributes=less),
+        span(3, parent=1, at=2, attributes=other),
+        span(1, attributes=ANTHROPIC | again),
+    ]
+    ids = [draft.id for draft in read_spans(spans).taken.drafts]
+    assert ids == [f"{TRACE}:{3:016x}", f"{TRACE}:{1:016x}"]
+
+
+def test_odd_attributes_are_passed_over() -> None:
+    odd = {f"{USAGE}\0tokens": 1, f"{USAGE}{'x' * 300}_tokens": 1}
+    (read,) = wire.read_protobuf(as_protobuf(span(attributes=CALL | odd)))
+    assert read.attributes == CALL
+    many = {f"{USAGE}t{n}_tokens": 1 for n in range(200)}
+    (refused,) = read_spans([span(attributes=CALL | many)]).taken.drafts
+    assert isinstance(refused, Draft)
+    assert len(meters_of(refused)[0]) == 64
+
+
 def test_a_parent_that_had_ended_is_no_parent() -> None:
     traced = read_spans([span(1, lasts=10), span(2, parent=1, at=20)])
     assert len(traced.taken.drafts) == 2

@@ -223,6 +223,11 @@ BODIES: list[tuple[str, str, dict[str, Any], dict[str, int], int]] = [
       "completion_tokens_details": {"dreamTokens": 2}, "input_video_tokens": 1, "speed": 9},
      {"input_tokens": 10, "output_tokens": 5, "smell_tokens": 4,
       "completion_tokens_details.dream_tokens": 2, "raw.input_video_tokens": 1}, 10),
+    ("new-lab", "speeds, limits and fractions are no counts",
+     {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 0, "tokens_per_second": 54,
+      "max_tokens": 100, "token_time": Decimal("0.5"), "half_tokens": Decimal("1.5"),
+      "maxOutputTokens": 7},
+     {"input_tokens": 10, "output_tokens": 5}, 10),
 ]
 # fmt: on
 
@@ -293,7 +298,6 @@ def test_a_total_that_is_not_the_sum_is_named() -> None:
             {"promptTokenCount": 5, "cachedContentTokenCount": 6},
             "cachedContentTokenCount",
         ),
-        ("x", {"prompt_tokens": 1, "odd_tokens": Decimal("1.5")}, "odd_tokens"),
     ]
     for provider, body, field in bodies:
         with pytest.raises(ShapeBroken) as refused:

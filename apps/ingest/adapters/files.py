@@ -52,7 +52,8 @@ class Rows:
     """The rows of a file, each a mapping or the reason why a line is none.
 
     `read` tells how many bytes of the file, as it is stored, were read so far; of a Parquet file,
-    which is read from its end, it is the share of its rows.
+    which is read from its end, it is the share of its rows. `weight` is the number of characters
+    of the lines up to the row at hand, `before` up to the one before it.
 
     :raises FileRefused: while iterating, when the file as a whole cannot be read further.
     """
@@ -61,6 +62,7 @@ class Rows:
         self._file = file
         self._form = form
         self._share: tuple[int, int] | None = None
+        self.weight = self.before = 0
 
     def __iter__(self) -> Generator[Mapping[str, Any] | str, None, None]:
         if self._form == "parquet":
@@ -68,7 +70,7 @@ class Rows:
             return
         text = _text(self._file)
         try:
-            yield from _csv(text) if self._form == "csv" else _lines(text)
+            yield from _csv(text) if self._form == "csv" else self._lines(text)
         except (OSError, EOFError, gzip.BadGzipFile, UnicodeDecodeError, csv.Error) as error:
             raise FileRefused(f"The file cannot be read further: {error}.") from None
         finally:
@@ -80,6 +82,22 @@ class Rows:
             done, rows = self._share
             return size * done // max(rows, 1)
         return min(self._file.tell(), size)
+
+    def _lines(self, text: IO[str]) -> Iterator[Mapping[str, Any] | str]:
+        first = True
+        while line := text.readline(_LONGEST_LINE):
+            if not line.strip():
+                continue
+            if first and line.lstrip().startswith("["):
+                yield from _list(line, text)
+                return
+            first = False
+            self.before, self.weight = self.weight, self.weight + len(line)
+            if not line.endswith("\n") and len(line) >= _LONGEST_LINE:
+                _pass_over(text)
+                yield "The line is longer than 1 MiB."
+                continue
+            yield _object(line)
 
     def _parquet(self) -> Iterator[Mapping[str, Any] | str]:
         import pyarrow as arrow
@@ -119,22 +137,6 @@ def _csv(text: IO[str]) -> Iterator[Mapping[str, Any] | str]:
             yield f"The row has {len(cells)} cells, the header {len(header)}."
         else:
             yield dict(zip(header, cells, strict=True))
-
-
-def _lines(text: IO[str]) -> Iterator[Mapping[str, Any] | str]:
-    first = True
-    while line := text.readline(_LONGEST_LINE):
-        if not line.strip():
-            continue
-        if first and line.lstrip().startswith("["):
-            yield from _list(line, text)
-            return
-        first = False
-        if not line.endswith("\n") and len(line) >= _LONGEST_LINE:
-            _pass_over(text)
-            yield "The line is longer than 1 MiB."
-            continue
-        yield _object(line)
 
 
 def _pass_over(text: IO[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from apps.ingest.domain.genai_names import (
@@ -40,6 +41,7 @@ from apps.ingest.domain.translated import (
     since_epoch,
     tags_of,
 )
+from apps.usage.domain.drafts import MOST
 from apps.usage.domain.sent_usage import meter_of
 
 DOOR: Final = "otlp"
@@ -53,6 +55,7 @@ _BEDROCK_REGION: Final = re.compile(r"bedrock[\w-]*\.([a-z]{2}(?:-[a-z]+)+-\d)\.
 _STANDARD_TIERS: Final = frozenset({"", "default", "standard", "auto"})
 _BESIDE: Final = frozenset({"anthropic", "bedrock"})
 _NO_ID: Final = re.compile(r"0*")
+_MOST_COUNTS: Final = 64
 _COST_FIELD: Final = "USD"
 
 
@@ -117,18 +120,24 @@ def _around_others(spans: Sequence[Span]) -> set[str]:
     """
     inferences = {span.id: span for span in spans if _is_inference(span)}
     by_id = {span.id: span for span in spans}
-    told: set[str] = set()
-    for span in inferences.values():
-        for above in _enclosing(span, by_id):
-            outer = inferences.get(above)
-            if outer is None:
-                continue
-            if _same_call(span, outer) and len(_counts(outer)) > len(_counts(span)):
-                told.add(span.id)
-            else:
-                told.add(outer.id)
-            break
-    return told
+    pairs = [
+        (span, inferences[above])
+        for span in inferences.values()
+        for above in [next((i for i in _enclosing(span, by_id) if i in inferences), "")]
+        if above
+    ]
+    told_better = {outer.id for inner, outer in pairs if _tells_more(outer, inner)}
+    return {
+        inner.id if _tells_more(outer, inner) else outer.id
+        for inner, outer in pairs
+        if _tells_more(outer, inner) or outer.id not in told_better
+    }
+
+
+def _tells_more(outer: Span, inner: Span) -> bool:
+    """Tell whether both are one call, and the outer one tells more of its tokens."""
+    more = len(_counts(outer)) > len(_counts(inner))
+    return more and (_same_call(inner, outer) or not _counts(inner))
 
 
 def _enclosing(span: Span, by_id: Mapping[str, Span]) -> Iterable[str]:
@@ -262,16 +271,17 @@ def _is_beside(part: dict[str, int], provider: str) -> bool:
 
 
 def _counts(span: Span) -> dict[str, int]:
-    """Return every token count of a span by its own name, without zeros."""
-    return {
+    """Return the token counts of a span by their own names, without zeros; 64 at most."""
+    found = {
         name: value
         for name, value in span.attributes.items()
         if name.startswith(PREFIXES)
         and "token" in name
         and isinstance(value, int)
         and not isinstance(value, bool)
-        and value > 0
+        and 0 < value < MOST
     }
+    return dict(islice(found.items(), _MOST_COUNTS))
 
 
 def _count_of(kind: str, counts: dict[str, int], span: Span) -> int:

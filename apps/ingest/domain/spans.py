@@ -28,6 +28,7 @@ _WANTED: Final = (
 )
 _TALK: Final = ("gen_ai.prompt", "gen_ai.completion", "gen_ai.input", "gen_ai.output.messages")
 _LONGEST: Final = 1_000
+_LONGEST_NAME: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class Span:
 
 def wanted(name: str, standard: Iterable[str]) -> bool:
     """Tell whether an attribute is worth reading: it is none of prompts, answers or HTTP."""
+    if len(name) > _LONGEST_NAME or "\0" in name:
+        return False
     return (name.startswith(_WANTED) and not name.startswith(_TALK)) or name in standard
 
 

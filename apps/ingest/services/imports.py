@@ -25,6 +25,9 @@ from apps.ingest.services.accept import accept_events
 ROWS: Final = 5_000
 """Rows of one transaction."""
 
+MOST_WEIGHT: Final = 16 * 1024 * 1024
+"""Characters of one transaction: logs may carry whole conversations."""
+
 MOST_BYTES: Final = 1024 * 1024 * 1024
 ERRORS_KEPT: Final = 1_000
 """Errors that the row of an import shows; `ImportProblem` keeps every one."""
@@ -167,10 +170,18 @@ def import_events(
 
 
 def _parts(upload: Upload, skip: int) -> Iterator[tuple[list[Row], int]]:
-    form = files.form_of(upload.name, upload.form)
-    rows = files.Rows(upload.file, form)
-    read = islice(rows, skip, None)
-    while part := list(islice(read, ROWS)):
+    """Yield the rows of each part, and the bytes read with it; the same whenever it is begun."""
+    rows = files.Rows(upload.file, files.form_of(upload.name, upload.form))
+    part: list[Row] = []
+    start = 0
+    for row in islice(rows, skip, None):
+        if not part:
+            start = rows.before
+        part.append(row)
+        if len(part) == ROWS or rows.weight - start > MOST_WEIGHT:
+            yield part, rows.read(upload.size)
+            part = []
+    if part:
         yield part, rows.read(upload.size)
 
 

@@ -15,6 +15,9 @@ FIELD: Final = "raw_usage"
 """Where the object stands in the wire form; problems name what is wrong from there on."""
 
 _TOKENS: Final = re.compile(r"token", re.IGNORECASE)
+_NO_COUNT: Final = re.compile(
+    r"(^|[_.])(per|rate|max|limit|remaining|budget|cost|price|time|ratio|id)([_.]|$)"
+)
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NOT_A_CODE: Final = re.compile(r"[^a-z0-9_.:-]+")
 _CODE_LENGTH: Final = 64
@@ -64,7 +67,7 @@ class Sent:
     def stated(self, path: str) -> int | None:
         """Return a total that the provider states, None where it states none."""
         self._known.add(path)
-        return None if self.at(path) is None else self._whole(path)
+        return self._whole(path) or None
 
     def amount(self, path: str) -> Exact | None:
         """Return a number that may have decimals, None where there is none of at least 0."""
@@ -113,11 +116,17 @@ class Sent:
         return list(inner) if isinstance(inner, Mapping) else []
 
     def unknown(self) -> dict[str, int]:
-        """Return the token counts that nobody asked for, by path, without zeros."""
+        """Return the token counts that nobody asked for, by path, without zeros.
+
+        Speeds, limits and prices that speak of tokens are no counts of them.
+        """
         return {
             path: _whole(path, value)
             for path, value in _leaves(self._usage, "", _DEEPEST)
-            if path not in self._known and _TOKENS.search(path) and _is_count(value)
+            if path not in self._known
+            and _TOKENS.search(path)
+            and not _NO_COUNT.search(_in_snake_case(path))
+            and _is_count(value)
         }
 
     def _whole(self, path: str) -> int:
@@ -136,10 +145,14 @@ def meter_of(path: str) -> str:
 
     A name that providers have prices for could be counted in another class already.
     """
-    code = _NOT_A_CODE.sub("_", _HUMP.sub("_", path).lower())
+    code = _NOT_A_CODE.sub("_", _in_snake_case(path))
     if not code[:1].isalpha() or code in METERS:
         code = f"raw.{code}"
     return code[-_CODE_LENGTH:].lstrip("0123456789_.:-")
+
+
+def _in_snake_case(path: str) -> str:
+    return _HUMP.sub("_", path).lower()
 
 
 def _whole(path: str, value: Any) -> int:
@@ -154,7 +167,9 @@ def _whole(path: str, value: Any) -> int:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool) and value > 0
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 < value < MOST:
+        return False
+    return value == int(value)
 
 
 def _leaves(value: Mapping[str, Any], path: str, depth: int) -> Iterator[tuple[str, Any]]:
