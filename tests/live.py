@@ -42,6 +42,15 @@ def web(*, log: Path, workers: int = 1, more: dict[str, str] | None = None) -> I
 
     :raises RuntimeError: when it is not ready within a minute.
     """
+    with web_process(log=log, workers=workers, more=more) as (port, _):
+        yield port
+
+
+@contextmanager
+def web_process(
+    *, log: Path, workers: int = 1, more: dict[str, str] | None = None
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """Serve the platform and give port and process, so that a test may kill it; else as `web`."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [
@@ -51,11 +60,11 @@ def web(*, log: Path, workers: int = 1, more: dict[str, str] | None = None) -> I
     ]  # fmt: skip
     with _running(command, log=log, more=more) as process:
         _wait_for_answer(process, url=f"http://127.0.0.1:{port}/readyz", log=log)
-        yield port
+        yield port, process
 
 
 @contextmanager
-def worker(*, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def worker(*, log: Path, more: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker for all queues and give its process, so that a test may kill it.
 
     Tasks of an earlier worker that was killed come first, as after a restart of the platform.
@@ -65,7 +74,7 @@ def worker(*, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         "--concurrency", "2", "--loglevel", "INFO",
         "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip
-    with _running(command, log=log, more={"FINOPS_SOLE_WORKER": "1"}) as process:
+    with _running(command, log=log, more={"FINOPS_SOLE_WORKER": "1", **(more or {})}) as process:
         _wait_for_words(process, words=" ready.", log=log)
         yield process
 

@@ -145,15 +145,15 @@ def test_what_processes_admit_too_much_is_debt_and_waited_off(bucket: str) -> No
     first, second = Throttle(clock=Clock()), Throttle(clock=Clock())
     first.take(ask(bucket, 1, wide))
     second.take(ask(bucket, 1, wide))
-    for throttle in (first, second):  # the clocks stand still: both decide on what they heard
+    for process in (first, second):  # the clocks stand still: both decide on what they heard
         for _ in range(88):
-            throttle.take(ask(bucket, 1, wide))
-    for throttle in (first, second):
-        throttle._clock = Clock.later(MICRO)
+            process.take(ask(bucket, 1, wide))
+    for process in (first, second):
+        process._clock = Clock.later(MICRO)
     first.take(ask(bucket, 1, wide))  # reports 88; ten are left for it
-    for throttle in (second, Throttle()):
+    for process in (second, Throttle()):
         with pytest.raises(RateLimited) as refused:
-            throttle.take(ask(bucket, 1, wide))
+            process.take(ask(bucket, 1, wide))
         assert 70 < refused.value.retry_after <= 80
 
 
