@@ -7,11 +7,25 @@ from apps.chargeback.models.acceptance import (
     Responder,
     Response,
 )
+from apps.chargeback.models.journals import (
+    Journal,
+    JournalFile,
+    JournalLayout,
+    JournalLine,
+    JournalMapping,
+    JournalPosting,
+)
 from apps.chargeback.models.statements import Statement, StatementTerms
 
 __all__ = [
     "AcceptancePolicy",
     "Attachment",
+    "Journal",
+    "JournalFile",
+    "JournalLayout",
+    "JournalLine",
+    "JournalMapping",
+    "JournalPosting",
     "Resolution",
     "Responder",
     "Response",

@@ -26,6 +26,16 @@ from apps.chargeback.selectors.answers import (
     policy,
     responders,
 )
+from apps.chargeback.selectors.booking import (
+    chart,
+    entries,
+    journal,
+    journal_sums,
+    journals,
+    layout,
+    mapping_gaps,
+    mappings,
+)
 from apps.chargeback.selectors.explaining import explanation
 from apps.chargeback.selectors.framing import terms
 from apps.chargeback.selectors.sets import set_of
@@ -53,8 +63,16 @@ __all__ = [
     "acceptances",
     "answers_for",
     "attachment",
+    "chart",
     "disputes",
+    "entries",
     "explanation",
+    "journal",
+    "journal_sums",
+    "journals",
+    "layout",
+    "mapping_gaps",
+    "mappings",
     "may_respond",
     "months",
     "open_disputes",

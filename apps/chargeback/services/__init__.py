@@ -4,6 +4,14 @@ from apps.chargeback.domain.results import StatementSet
 from apps.chargeback.services.drafting import draft_statements
 from apps.chargeback.services.handing_out import hand_out
 from apps.chargeback.services.issuing import issue_statements
+from apps.chargeback.services.journals import (
+    JournalBytes,
+    confirm_posting,
+    hand_out_journal,
+    map_account,
+    prepare_journal,
+    set_layout,
+)
 from apps.chargeback.services.resolving import (
     lapse_overdue,
     name_responder,
@@ -17,16 +25,22 @@ from apps.chargeback.services.terms import set_terms
 __all__ = [
     "LINK_LIFETIME",
     "LINK_PURPOSE",
+    "JournalBytes",
     "StatementSet",
     "accept",
+    "confirm_posting",
     "dispute",
     "draft_statements",
     "hand_out",
+    "hand_out_journal",
     "issue_statements",
     "lapse_overdue",
+    "map_account",
     "name_responder",
+    "prepare_journal",
     "remind",
     "resolve",
+    "set_layout",
     "set_policy",
     "set_terms",
     "statement_link",

@@ -5,6 +5,7 @@ from apps.documents.services.drafts import draft, give_up, row_id
 from apps.documents.services.files import keep_file
 from apps.documents.services.renditions import redraw, render
 from apps.documents.services.seals import seal, seal_all
+from apps.documents.services.tables import table_csv, table_xlsx
 
 __all__ = [
     "IssueFacts",
@@ -20,4 +21,6 @@ __all__ = [
     "row_id",
     "seal",
     "seal_all",
+    "table_csv",
+    "table_xlsx",
 ]
