@@ -115,7 +115,7 @@ def test_the_cost_base_of_many_lines_takes_few_queries(org, ada, django_assert_m
     declare(ada)
     bring(*(row(str(n), service=f"S{n}") for n in range(1, 30)), actor=ada)
     send([usage(n, tags={"n": str(n)}) for n in range(50)])
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(26):
         assert len(base().lines) == 29 + 50 * 4
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, Final
 
 from rest_framework import serializers
@@ -10,6 +12,7 @@ from apps.core.api.fields import KnownFields, MonthField, UtcMoment
 from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.money import published
 from apps.costs.domain.accounts import AccountDraft, Feed, Truth
+from apps.costs.domain.feeds import FeedChange, FeedRow
 from apps.costs.domain.grouping import CostRow
 from apps.costs.selectors import BillFacts, CostAnswer, ImportReport, MissingPair
 
@@ -252,3 +255,87 @@ def totals_body(totals: Any) -> list[dict[str, str]]:
         }
         for currency, sums in sorted(totals.items())
     ]
+
+
+class FeedQuery(KnownFields):
+    """The query string of the feeds."""
+
+    period = MonthField()
+
+
+class ModelFeedInput(KnownFields):
+    """Which feed of a model counts from a month on."""
+
+    model = serializers.CharField(max_length=200, help_text="as the catalogue names it")
+    feed = serializers.ChoiceField(
+        choices=[*FEEDS, "account"], help_text="account: what is said of the whole account"
+    )
+    since = MonthField()
+    reason = serializers.CharField(max_length=500, allow_blank=True, default="")
+
+    def said(self) -> Feed | None:
+        """Return the feed; None leaves the model to its account."""
+        feed = self.validated_data["feed"]
+        return None if feed == "account" else Feed(feed)
+
+
+class FeedRowOutput(serializers.Serializer[Any]):
+    """A meter of a model as each feed tells it; null: it tells nothing."""
+
+    provider = serializers.CharField()
+    account = serializers.CharField()
+    model = serializers.CharField()
+    meter = serializers.CharField()
+    requests = serializers.SerializerMethodField()
+    buckets = serializers.SerializerMethodField()
+    difference = serializers.SerializerMethodField()
+    counted = serializers.ChoiceField(choices=FEEDS)
+    said_of = serializers.ChoiceField(choices=["model", "account", "nothing"])
+    provider_account = serializers.CharField(source="code")
+
+    def get_requests(self, row: FeedRow) -> str | None:
+        """Return the quantity by single requests."""
+        return _plain_or_none(row.requests)
+
+    def get_buckets(self, row: FeedRow) -> str | None:
+        """Return the quantity by the provider's totals."""
+        return _plain_or_none(row.buckets)
+
+    def get_difference(self, row: FeedRow) -> str | None:
+        """Return (requests - buckets) / buckets with six decimals."""
+        ratio = row.difference
+        return None if ratio is None else f"{ratio:.6f}"
+
+
+class FeedsOutput(serializers.Serializer[Any]):
+    """What each feed tells of a month."""
+
+    period = serializers.CharField()
+    results = FeedRowOutput(many=True)
+
+
+class FeedChangeOutput(serializers.Serializer[Any]):
+    """What a choice changes, or would, by open month."""
+
+    dry_run = serializers.BooleanField()
+    account = serializers.CharField()
+    model = serializers.CharField()
+    feed = serializers.CharField()
+    since = serializers.CharField()
+    months = serializers.ListField(child=serializers.DictField())
+
+
+def feed_changes_body(changes: Iterable[FeedChange]) -> list[dict[str, Any]]:
+    """Return counted cost by month before and after, by currency."""
+    return [
+        {
+            "period": str(change.month),
+            "cost_before": {code: plain_decimal(sum_) for code, sum_ in change.before.items()},
+            "cost_after": {code: plain_decimal(sum_) for code, sum_ in change.after.items()},
+        }
+        for change in changes
+    ]
+
+
+def _plain_or_none(quantity: Decimal | None) -> str | None:
+    return None if quantity is None else plain_decimal(quantity)

@@ -24,4 +24,6 @@ urlpatterns = [
     path("costs/bills/<uuid:public_id>", views.Bill.as_view()),
     path("costs/accounts", views.Accounts.as_view()),
     path("costs/accounts/<account_code:code>/truth", views.AccountTruth.as_view()),
+    path("costs/accounts/<account_code:code>/feeds", views.ModelFeeds.as_view()),
+    path("costs/feeds", views.Feeds.as_view()),
 ]

@@ -6,16 +6,17 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core.api.fields import known_parameters
 from apps.core.api.listing import page_of
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
-from apps.core.domain.errors import TooLarge
+from apps.core.domain.errors import Invalid, TooLarge
 from apps.costs import selectors, services
 from apps.costs.api import serializers as shapes
 from apps.costs.domain.accounts import Feed, Truth
@@ -155,3 +156,60 @@ class AccountTruth(APIView):
             now=timezone.now(),
         )
         return Response(shapes.AccountOutput(account).data)
+
+
+class Feeds(APIView):
+    """What each feed tells of the same usage."""
+
+    permission_classes = [HasScope]
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+
+    @extend_schema(
+        operation_id="feeds_read", parameters=[shapes.FeedQuery], responses=shapes.FeedsOutput
+    )
+    def get(self, request: Request) -> Response:
+        """Return requests and provider's totals side by side, and which of them counts."""
+        asked = shapes.FeedQuery(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        month = asked.validated_data["period"]
+        rows = shapes.FeedRowOutput(selectors.feeds(month=month), many=True).data
+        return Response({"period": str(month), "results": rows})
+
+
+class ModelFeeds(APIView):
+    """Which feed of one model of a provider account counts."""
+
+    permission_classes = [HasScope]
+    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.BILLING_WRITE}
+
+    @extend_schema(
+        operation_id="provider_accounts_feed",
+        parameters=[OpenApiParameter("dry_run", bool, description="tell, change nothing")],
+        request=shapes.ModelFeedInput,
+        responses=shapes.FeedChangeOutput,
+    )
+    def post(self, request: Request, code: str) -> Response:
+        """Say which feed of a model counts from an open month on; closed months keep theirs."""
+        known_parameters(request, "dry_run")
+        flag = request.query_params.get("dry_run", "false").lower()
+        if flag not in ("true", "false"):
+            raise Invalid(f"dry_run is true or false, not {flag[:20]!r}.", code="flag")
+        asked = shapes.ModelFeedInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        entered, feed = asked.validated_data, asked.said()
+        scope = {"code": code, "model": entered["model"], "feed": feed, "since": entered["since"]}
+        changes = selectors.foresee_feed(**scope)
+        if flag == "false":
+            services.say_model_feed(
+                **scope, reason=entered["reason"], actor=actor_of(request), now=timezone.now()
+            )
+        return Response(
+            {
+                "dry_run": flag == "true",
+                "account": code,
+                "model": entered["model"],
+                "feed": entered["feed"],
+                "since": str(entered["since"]),
+                "months": shapes.feed_changes_body(changes),
+            }
+        )

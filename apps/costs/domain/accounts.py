@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from apps.core.domain.errors import FieldError
+from apps.usage.domain.feeds import Feed
 
 EVERY_ACCOUNT: Final = "*"
 CODE_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -26,13 +28,6 @@ class Truth(StrEnum):
     METERED = "metered"
     BILLED = "billed"
     TRUED_UP = "trued_up"
-
-
-class Feed(StrEnum):
-    """Which stream of usage counts, so that requests and provider buckets never count twice."""
-
-    REQUEST = "request"
-    BUCKET = "bucket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +54,13 @@ class AccountFacts:
 class Accounts:
     """Finds the declared account of metered usage; an exact account wins over every-account."""
 
-    def __init__(self, declared: Iterable[AccountFacts]) -> None:
+    def __init__(
+        self,
+        declared: Iterable[AccountFacts],
+        feeds: Mapping[tuple[int, str], Feed] = MappingProxyType({}),
+    ) -> None:
+        self.feeds = feeds
+        """What is said of single models, by account id and model; goes over the account's."""
         self.declared = tuple(sorted(declared, key=lambda each: each.code))
         self._exact = {(each.provider, each.account): each for each in self.declared}
 
@@ -73,6 +74,13 @@ class Accounts:
             return None
         exact = self._exact.get((provider, account))
         return exact or self._exact.get((provider, EVERY_ACCOUNT))
+
+    def feed_of(self, *, provider: str, account: str, model: str) -> Feed | None:
+        """Return the feed that is declared to count for a model of an account; None: undeclared."""
+        declared = self.of_usage(provider=provider, account=account)
+        if declared is None:
+            return None
+        return self.feeds.get((declared.id, model), declared.feed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +124,15 @@ def refusals_of_account(draft: AccountDraft) -> tuple[FieldError, ...]:
             FieldError("truth", "no_usage", "Without metered usage only the bill can count.")
         )
     return tuple(found)
+
+
+__all__ = [
+    "CODE_PATTERN",
+    "EVERY_ACCOUNT",
+    "AccountDraft",
+    "AccountFacts",
+    "Accounts",
+    "Feed",
+    "Truth",
+    "refusals_of_account",
+]

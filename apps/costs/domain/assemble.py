@@ -157,27 +157,30 @@ class Counting:
     billed: frozenset[str]
     """Codes of the accounts whose bill for the month is there."""
 
-    requests: frozenset[tuple[str, str]]
-    """Providers and accounts that have usage by single requests."""
+    requests: frozenset[tuple[str, str, str]]
+    """Providers, accounts and models that have usage by single requests."""
 
-    def counts(self, *, provider: str, account: str, feed: str) -> bool:
+    def counts(self, *, provider: str, account: str, model: str, feed: str) -> bool:
         """Tell whether usage counts that arrived by a feed."""
         declared = self.accounts.of_usage(provider=provider, account=account)
         if declared is None:
-            return feed == Feed.REQUEST or (provider, account) not in self.requests
+            return feed == Feed.REQUEST or (provider, account, model) not in self.requests
         is_billed = declared.truth is Truth.BILLED and declared.code in self.billed
-        return feed == declared.feed and not is_billed
+        said = self.accounts.feed_of(provider=provider, account=account, model=model)
+        return feed == said and not is_billed
 
 
 def counted(
     rows: Sequence[Rollup], accounts: Accounts, billed: frozenset[str]
 ) -> Iterable[tuple[Rollup, AccountFacts | None]]:
     """Yield the usage that counts, with its declared account."""
-    requests = {(row.sku.provider, row.account) for row in rows if row.feed == Feed.REQUEST}
+    requests = {
+        (row.sku.provider, row.account, row.sku.model) for row in rows if row.feed == Feed.REQUEST
+    }
     rule = Counting(accounts, billed, frozenset(requests))
     for row in rows:
         provider, account = row.sku.provider, row.account
-        if rule.counts(provider=provider, account=account, feed=row.feed):
+        if rule.counts(provider=provider, account=account, model=row.sku.model, feed=row.feed):
             yield row, accounts.of_usage(provider=provider, account=account)
 
 

@@ -31,6 +31,7 @@ from apps.periods.domain.fx import FxTable, MissingRate
 from apps.rating import selectors as rating
 from apps.tenants import selectors as tenants
 from apps.usage import selectors as usage
+from apps.usage.domain.feeds import Stream
 
 LATE_MONTHS: Final = 13
 """How far back late usage is told apart by month; the calendar reaches no further by default."""
@@ -67,10 +68,15 @@ class Assembly:
                 month=self.month,
                 currency=self.currency,
                 lines=tuple(distinct(lines)),
-                unpriced=tuple(usage.unpriced(month=self.month)),
+                unpriced=tuple(usage.unpriced(month=self.month, declared=self._declared)),
                 missing_rates=tuple(self.missing),
                 provisional_fx=self.fx.provisional and self._converts(lines),
             )
+        )
+
+    def _declared(self, stream: Stream) -> str | None:
+        return self.accounts.feed_of(
+            provider=stream.provider, account=stream.account, model=stream.model
         )
 
     def _converts(self, lines: Iterable[CostLine]) -> bool:

@@ -44,10 +44,14 @@ def by_day(assembly: Assembly, base: CostBase, actor: Actor) -> tuple[tuple[date
 
 def _all_usage(assembly: Assembly, days: tuple[date, ...], actor: Actor) -> Iterable[_Amount]:
     rows = usage.costs_by_day(month=assembly.month)
-    requests = frozenset((row.provider, row.account) for row in rows if row.feed == Feed.REQUEST)
+    requests = frozenset(
+        (row.provider, row.account, row.model) for row in rows if row.feed == Feed.REQUEST
+    )
     rule = Counting(assembly.accounts, assembly.billed_accounts, requests)
     for row in rows:
-        counts = rule.counts(provider=row.provider, account=row.account, feed=row.feed)
+        counts = rule.counts(
+            provider=row.provider, account=row.account, model=row.model, feed=row.feed
+        )
         if row.cost and counts:
             yield row.day, row.currency, row.cost
 

@@ -100,9 +100,11 @@ def _metered(assembly: Assembly, account: AccountFacts) -> Decimal | None:
         sums_by_currency(
             row
             for row in assembly.rollups
-            if row.feed == account.feed
-            and assembly.accounts.of_usage(provider=row.sku.provider, account=row.account)
-            == account
+            if assembly.accounts.of_usage(provider=row.sku.provider, account=row.account) == account
+            and row.feed
+            == assembly.accounts.feed_of(
+                provider=row.sku.provider, account=row.account, model=row.sku.model
+            )
         )
     )
 

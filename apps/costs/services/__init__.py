@@ -6,6 +6,7 @@ from apps.costs.services.accounts import (
     change_truth,
     declare_account,
     ensure_account,
+    say_model_feed,
 )
 from apps.costs.services.imports import (
     AccountMissing,
@@ -28,4 +29,5 @@ __all__ = [
     "ensure_partitions",
     "import_focus",
     "reconcile",
+    "say_model_feed",
 ]

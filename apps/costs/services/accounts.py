@@ -11,7 +11,7 @@ from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, FieldError, Missing, Unprocessable
 from apps.core.domain.months import Month
 from apps.costs.domain.accounts import AccountDraft, AccountFacts, Feed, Truth, refusals_of_account
-from apps.costs.models import AccountTruth, ProviderAccount
+from apps.costs.models import AccountTruth, ModelFeed, ProviderAccount
 from apps.costs.selectors.accounts import account_facts
 from apps.periods import selectors as periods
 from apps.periods import services as calendar
@@ -79,6 +79,72 @@ def change_truth(
     _say(row, draft, since=since, actor=actor, now=now)
     _record(actor, "changed", draft, since, now)
     return account_facts(row, truth, feed)
+
+
+@transaction.atomic
+def say_model_feed(
+    *,
+    code: str,
+    model: str,
+    feed: Feed | None,
+    since: Month,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Say which feed of one model of an account counts from an open month on; None: the account's.
+
+    It goes over what is said of the account, and holds until something else is said of the model.
+    Closed months keep what they had. Both feeds stay stored and are shown.
+
+    :raises Missing: when the account is not declared.
+    :raises AccountRefused: when the model or the reason is empty; names it.
+    :raises PeriodNotOpen: when `since` is not open.
+    """
+    actor.require(Scope.BILLING_WRITE)
+    refusals = model_feed_refusals(model, reason)
+    if refusals:
+        raise AccountRefused(refusals[0].message, errors=refusals)
+    _held(since)
+    row = ProviderAccount.objects.select_for_update().filter(code=code).first()
+    if row is None:
+        raise Missing(f"There is no provider account {code}.", code="provider_account_not_found")
+    if not row.provider:
+        message = f"The account {code} stands for no metered usage, so no feed of it counts."
+        raise AccountRefused(message, errors=(FieldError("code", "no_usage", message),))
+    said = "as the account" if feed is None else feed.value
+    ModelFeed.objects.create(
+        provider_account=row,
+        model=model.strip(),
+        from_month=since.first_day,
+        feed="" if feed is None else feed.value,
+        reason=reason.strip(),
+        recorded_at=now,
+        recorded_by=actor.label,
+    )
+    audit.record(
+        actor=actor,
+        action="provider_account.model_feed",
+        subject="provider_account",
+        subject_id=code,
+        detail={
+            "model": model.strip(),
+            "feed": said,
+            "from_month": str(since),
+            "reason": reason.strip(),
+        },
+        at=now,
+    )
+
+
+def model_feed_refusals(model: str, reason: str) -> tuple[FieldError, ...]:
+    """Return what is wrong with a model or a reason."""
+    found = []
+    if not model.strip() or len(model) > 200 or not model.isprintable():
+        found.append(FieldError("model", "required", "Name the model, in 1 to 200 characters."))
+    if not reason.strip() or len(reason) > 500 or not reason.isprintable():
+        found.append(FieldError("reason", "required", "Say why, in at most 500 characters."))
+    return tuple(found)
 
 
 def _first_open() -> Month:

@@ -28,6 +28,7 @@ from apps.ingest.api.serializers import EventList, EventQuery, ReceiptOutput, pa
 from apps.ingest.domain.receipt import BatchRefused
 from apps.usage import selectors as usage
 from apps.usage.domain.decode import decode_events
+from apps.usage.domain.feeds import FEEDS, Feed
 
 _FLAGS: Final = {"": False, "true": True, "false": False, "1": True, "0": False}
 
@@ -57,6 +58,12 @@ class Events(APIView):
         parameters=[
             OpenApiParameter("atomic", bool, description="all items or none"),
             OpenApiParameter("dry_run", bool, description="validate and price, store nothing"),
+            OpenApiParameter(
+                "feed",
+                str,
+                enum=list(FEEDS),
+                description="bucket: totals that a provider gives, not single requests",
+            ),
             OpenApiParameter(
                 "X-Source", str, OpenApiParameter.HEADER, description="source of items without one"
             ),
@@ -109,7 +116,7 @@ def _key_actor(request: HttpRequest) -> Actor:
 
 def _receipt(request: HttpRequest, actor: Actor) -> ingest.Receipt:
     actor.require(Scope.USAGE_WRITE)
-    known_parameters(request, "atomic", "dry_run")
+    known_parameters(request, "atomic", "dry_run", "feed")
     atomic, dry_run = _flag(request, "atomic"), _flag(request, "dry_run")
     drafts = decode_events(
         body=body_of(request), form=form_of(request), source=request.headers.get("X-Source") or None
@@ -121,12 +128,20 @@ def _receipt(request: HttpRequest, actor: Actor) -> ingest.Receipt:
             received_at=timezone.now(),
             atomic=atomic,
             dry_run=dry_run,
+            feed=_feed(request),
         )
     except (OperationalError, InterfaceError) as error:
         raise Unavailable(
             "The database did not answer. Send the same events again: what was stored counts once.",
             code="database_unavailable",
         ) from error
+
+
+def _feed(request: HttpRequest) -> str:
+    value = request.GET.get("feed", Feed.REQUEST.value)
+    if value not in FEEDS:
+        raise Invalid(f"feed is request or bucket, not {value[:20]!r}.", code="feed")
+    return value
 
 
 def _flag(request: HttpRequest, name: str) -> bool:

@@ -16,6 +16,7 @@ from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Invalid
 from apps.core.domain.money import published
+from apps.costs import selectors as costs
 from apps.ingest import services
 from apps.ingest.api import meaning_shapes as shapes
 from apps.periods import selectors as periods
@@ -46,8 +47,12 @@ class Unpriced(APIView):
         asked.is_valid(raise_exception=True)
         named = asked.validated_data.get("period")
         months = periods.open_months() if named is None else [named]
-        actor = actor_of(request)
-        rows = [row for m in months for row in usage.unpriced_queue(month=m, actor=actor)]
+        actor, declared = actor_of(request), costs.declared_feeds()
+        rows = [
+            row
+            for m in months
+            for row in usage.unpriced_queue(month=m, actor=actor, declared=declared)
+        ]
         worst = usage.worst_of(rows)
         return Response(
             {

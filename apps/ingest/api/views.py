@@ -17,6 +17,7 @@ from apps.core.api.fields import known_parameters
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Invalid
+from apps.costs import selectors as costs
 from apps.ingest import selectors, services
 from apps.ingest.api.serializers import (
     AmendInput,
@@ -203,6 +204,7 @@ class Summary(APIView):
             filters=_filters(query.dict()),
             granularity=query.get("granularity", "total"),
             actor=actor_of(request),
+            declared=costs.declared_feeds(),
         )
         return Response(found.as_dict())
 

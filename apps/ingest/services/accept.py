@@ -24,6 +24,7 @@ from apps.ingest.services.together import SMALL, GroupCommit
 from apps.periods.domain.calendar import Calendar
 from apps.usage import services as usage
 from apps.usage.domain.drafts import Draft, Problem, Rejected
+from apps.usage.domain.feeds import REQUEST
 from apps.usage.domain.placed import Claimed, Placed
 
 _ERRORS_KEPT: Final = 1_000
@@ -36,13 +37,15 @@ def accept_events(
     received_at: datetime,
     atomic: bool = False,
     dry_run: bool = False,
+    feed: str = REQUEST,
 ) -> Receipt:
     """Store the events that are new, count the rest, and return a receipt for every item.
 
     Idempotent for ever by (source, id): the same payload again is a duplicate, another payload a
     conflict that changes nothing. Use of a month that is not open is booked in the next open one.
     Unknown models and meters are stored unpriced. The order of locks is rule 9; on a deadlock the
-    whole transaction is done again.
+    whole transaction is done again. `feed` says whether these are single requests or totals that a
+    provider gives; which of the two counts is declared (`costs`).
 
     :raises BatchRefused: when `atomic`, and an item is rejected or conflicts; nothing is stored.
     :raises Forbidden: when the actor lacks usage:write.
@@ -57,13 +60,15 @@ def accept_events(
         return rehearse(drafts=drafts, actor=actor, received_at=received_at)
     with in_flight(), without_collections():
         sent = Sent(drafts, actor, received_at)
-        if atomic or len(drafts) > SMALL or connection.in_atomic_block:
-            return _accept([sent], atomic=atomic)[0]
+        if atomic or feed != REQUEST or len(drafts) > SMALL or connection.in_atomic_block:
+            return _accept([sent], atomic=atomic, feed=feed)[0]
         return _together.accept(current_schema(), sent)
 
 
-def _accept(requests: Sequence[Sent], *, atomic: bool = False) -> list[Receipt]:
-    """Store requests in one transaction; return their receipts."""
+def _accept(
+    requests: Sequence[Sent], *, atomic: bool = False, feed: str = REQUEST
+) -> list[Receipt]:
+    """Store requests of one feed in one transaction; return their receipts."""
     patiently = False
 
     def attempt() -> list[Receipt]:
@@ -72,7 +77,7 @@ def _accept(requests: Sequence[Sent], *, atomic: bool = False) -> list[Receipt]:
         prepared = prepare(requests=requests, sheet=sheet, calendar=calendar)
         if atomic and prepared.errors[0]:
             raise BatchRefused(_in_order(prepared.errors[0]))
-        plan = _Plan(requests, prepared, sheet, calendar, atomic=atomic)
+        plan = _Plan(requests, prepared, sheet, calendar, atomic=atomic, feed=feed)
         try:
             return _write(plan, patiently=patiently)
         except usage.KeyTaken:
@@ -94,12 +99,16 @@ class _Plan:
     sheet: usage.RatingSheet
     calendar: Calendar
     atomic: bool
+    feed: str
 
 
 def _write(plan: _Plan, *, patiently: bool) -> list[Receipt]:
     placed = plan.prepared.placed
     hash_of = usage.hashed()
-    headers = [usage.BatchHeader(uuid.uuid4(), one.received_at, hash_of) for one in plan.requests]
+    headers = [
+        usage.BatchHeader(uuid.uuid4(), one.received_at, hash_of, plan.feed)
+        for one in plan.requests
+    ]
     with booking_transaction(plan.sheet):
         book_in = hold({item.span.month for item in placed}, plan.calendar)
         if patiently:
@@ -112,7 +121,7 @@ def _write(plan: _Plan, *, patiently: bool) -> list[Receipt]:
         if plan.atomic and receipts[0].errors:
             raise BatchRefused(receipts[0].errors)
         _keep(receipts, headers, plan.requests)
-        usage.roll_up(booked=recorded.booked)
+        usage.roll_up(booked=recorded.booked, feed=plan.feed)
     return receipts
 
 

@@ -166,6 +166,7 @@ def _amend(order: _Order, draft: Draft) -> CorrectionFacts:
             revision=number,
             month=book_in(item.span.month),
             entry=entry,
+            feed=live.feed,
         )
         return _keep(order, entry, "amend", live, number)
 

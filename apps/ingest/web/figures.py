@@ -8,6 +8,7 @@ from apps.core import presentation
 from apps.core.domain.access import Actor
 from apps.core.domain.months import Month
 from apps.core.web.parts import Kpi
+from apps.costs import selectors as costs
 from apps.ingest.web.links import log_url
 from apps.usage import selectors as usage
 from apps.usage.selectors import Summary
@@ -23,6 +24,7 @@ def month_kpis(actor: Actor, today: date) -> list[Kpi]:
         filters={},
         granularity="total",
         actor=actor,
+        declared=costs.declared_feeds(),
     )
     name = presentation.month(month)
     unpriced = found.as_dict()["unpriced"]["events"]

@@ -21,6 +21,7 @@ from apps.core.domain.access import Scope
 from apps.core.domain.errors import Invalid, Refusal
 from apps.core.web.page import Crumb, Page
 from apps.core.web.views import PageMixin
+from apps.costs import selectors as costs
 from apps.ingest import services
 from apps.ingest.web import links
 from apps.ingest.web.foreseen import Shown, shown_of, sums_text
@@ -151,7 +152,9 @@ class SolvePage(PageMixin, TemplateView):
         return [
             row
             for month in periods.open_months()
-            for row in usage.unpriced_queue(month=month, actor=self.actor)
+            for row in usage.unpriced_queue(
+                month=month, actor=self.actor, declared=costs.declared_feeds()
+            )
             if (row.sku.provider, row.sku.model.lower()) == wanted
         ]
 

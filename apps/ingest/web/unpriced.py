@@ -21,6 +21,7 @@ from apps.core.web.lists import Column, DataList, Empty, ListState
 from apps.core.web.page import Action, Crumb, Page, Tab
 from apps.core.web.parts import Kpi
 from apps.core.web.views import PageMixin
+from apps.costs import selectors as costs
 from apps.ingest.web import links
 from apps.ingest.web.asked import today
 from apps.periods import selectors as periods
@@ -173,7 +174,9 @@ class UnpricedPage(PageMixin, TemplateView):
 
     @cached_property
     def _queue(self) -> list[usage.QueueRow]:
-        return usage.unpriced_queue(month=self.month, actor=self.actor)
+        return usage.unpriced_queue(
+            month=self.month, actor=self.actor, declared=costs.declared_feeds()
+        )
 
     def _rows(self) -> list[UnpricedRow]:
         words = ListState.of(self.request).get("q").lower()

@@ -6,6 +6,7 @@ from apps.usage.selectors.costs import EventCost, costs_of
 from apps.usage.selectors.days import DayCost, costs_by_day
 from apps.usage.selectors.event import EventMissing, event
 from apps.usage.selectors.events import EventFilters, EventPage, events
+from apps.usage.selectors.feeds import FedSum, has_buckets, streams_of, sums_by_feed
 from apps.usage.selectors.log import LogEntry, LogPage, SentNames, event_owner, log, sent_names
 from apps.usage.selectors.outcomes import OutcomeFacts, outcomes_of
 from apps.usage.selectors.queue import QueueRow, diagnostician, unpriced_queue, worst_of
@@ -28,6 +29,7 @@ __all__ = [
     "EventFilters",
     "EventMissing",
     "EventPage",
+    "FedSum",
     "LogEntry",
     "LogPage",
     "OutcomeFacts",
@@ -47,13 +49,16 @@ __all__ = [
     "event",
     "event_owner",
     "events",
+    "has_buckets",
     "log",
     "outcomes_of",
     "period_rollups",
     "sent_names",
     "skus_of",
+    "streams_of",
     "successes",
     "summary",
+    "sums_by_feed",
     "tag_sets_of",
     "unpriced",
     "unpriced_queue",

@@ -13,19 +13,20 @@ from apps.core.domain.months import Month
 from apps.usage.store import table
 
 _SUMS: Final = """
-SELECT cells.day, skus.provider, sets.account, cells.feed, cells.currency, sum(cells.cost)
+SELECT cells.day, skus.provider, sets.account, skus.model, cells.feed, cells.currency,
+       sum(cells.cost)
   FROM {rollups} AS cells
   JOIN {sets} AS sets ON sets.id = cells.tag_set
   JOIN {skus} AS skus ON skus.id = cells.sku
  WHERE cells.period = %s
- GROUP BY 1, 2, 3, 4, 5
- ORDER BY 1, 2, 3, 4, 5
+ GROUP BY 1, 2, 3, 4, 5, 6
+ ORDER BY 1, 2, 3, 4, 5, 6
 """
 
 
 @dataclass(frozen=True, slots=True)
 class DayCost:
-    """The usage of one day, provider, account and feed; `cost` is exact, in `currency`.
+    """The usage of one day, provider, account, model and feed; `cost` is exact, in `currency`.
 
     Unpriced usage has no cost and no currency.
     """
@@ -33,6 +34,7 @@ class DayCost:
     day: date
     provider: str
     account: str
+    model: str
     feed: str
     currency: str
     cost: Decimal | None

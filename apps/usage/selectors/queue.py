@@ -17,6 +17,7 @@ from apps.rating import selectors as rating
 from apps.rating.domain.missing import Reason, WorstCase
 from apps.rating.domain.prices import SkuKey
 from apps.tenants import selectors as tenants
+from apps.usage.domain.feeds import Declared, undeclared
 from apps.usage.domain.sight import sees_everything
 from apps.usage.selectors.rollups import SkuFacts
 from apps.usage.selectors.summary import summary
@@ -43,7 +44,9 @@ class QueueRow:
     worst: WorstCase | None
 
 
-def unpriced_queue(*, month: Month, actor: Actor) -> list[QueueRow]:
+def unpriced_queue(
+    *, month: Month, actor: Actor, declared: Declared = undeclared
+) -> list[QueueRow]:
     """Return what a month holds without a price and the actor may see, largest quantity first.
 
     A few queries for each meter, whatever the number of events.
@@ -52,7 +55,10 @@ def unpriced_queue(*, month: Month, actor: Actor) -> list[QueueRow]:
     """
     period = periods.period(month)
     doctor = diagnostician(month=month)
-    lacking = _of_all(period) if sees_everything(actor) else _of_teams(period, actor)
+    if sees_everything(actor):
+        lacking = _of_all(period, declared)
+    else:
+        lacking = _of_teams(period, actor, declared)
     return [_row(month, each, doctor) for each in lacking]
 
 
@@ -100,8 +106,8 @@ def _row(month: Month, each: _Lacking, doctor: rating.Diagnostician) -> QueueRow
     )
 
 
-def _of_all(period: PeriodFacts) -> Iterator[_Lacking]:
-    for one in unpriced(month=period.month):
+def _of_all(period: PeriodFacts, declared: Declared) -> Iterator[_Lacking]:
+    for one in unpriced(month=period.month, declared=declared):
         lacking = rating.Lacking(
             sku=_key(one.sku),
             meter=one.meter,
@@ -112,7 +118,7 @@ def _of_all(period: PeriodFacts) -> Iterator[_Lacking]:
         yield _Lacking(lacking, one.events, one.first_day, one.last_day)
 
 
-def _of_teams(period: PeriodFacts, actor: Actor) -> Iterator[_Lacking]:
+def _of_teams(period: PeriodFacts, actor: Actor, declared: Declared) -> Iterator[_Lacking]:
     found = summary(
         start=period.month.first_day,
         end=(period.month + 1).first_day,
@@ -120,6 +126,7 @@ def _of_teams(period: PeriodFacts, actor: Actor) -> Iterator[_Lacking]:
         filters={},
         granularity="total",
         actor=actor,
+        declared=declared,
     )
     for one in found.unpriced:
         sku = SkuKey(one.provider, one.model)

@@ -18,6 +18,7 @@ from apps.directory.domain.attribution import Attribution, Owner
 from apps.rating import selectors as rating
 from apps.rating.domain.book import PriceBook, SkuKey
 from apps.tenants import selectors as tenants
+from apps.usage.domain.feeds import Declared, undeclared
 from apps.usage.domain.normalize import REQUESTS
 from apps.usage.domain.sight import may_see, sees_everything
 from apps.usage.domain.summary import (
@@ -31,15 +32,16 @@ from apps.usage.domain.summary import (
     check_dimension,
     summarize,
 )
+from apps.usage.selectors.feeds import only_counted
 from apps.usage.selectors.rollups import SkuFacts, TagSetFacts, skus_of, tag_sets_of
 from apps.usage.store import table
 
 _SUMS: Final = """
 SELECT tag_set, sku, meter, price = 0, currency, {day}, width_bucket(day, %(breaks)s::date[]),
-       sum(quantity), sum(cost), min(day)
+       feed, period, sum(quantity), sum(cost), min(day)
   FROM {rollups}
  WHERE period >= %(period)s AND day >= %(start)s AND day < %(end)s
- GROUP BY 1, 2, 3, 4, 5, 6, 7
+ GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 """
 _DAYS: Final = {
     Granularity.TOTAL: "NULL::date",
@@ -57,8 +59,12 @@ def summary(
     filters: Mapping[str, str],
     granularity: str,
     actor: Actor,
+    declared: Declared = undeclared,
 ) -> Summary:
     """Return usage of the days [start, end), grouped; what the actor may not see is left out.
+
+    Of each provider account and model one feed counts: the declared one, else requests, else the
+    provider's totals.
 
     Days are those of use in the tenant's timezone, whatever month they are booked in. About ten
     queries, whatever the number of events.
@@ -71,7 +77,7 @@ def summary(
         check_dimension(name)
     wanted = _granularity(granularity)
     attribution = directory.attribution()
-    sums = _sums(start, end, wanted, attribution)
+    sums = only_counted(_sums(start, end, wanted, attribution), declared)
     lens = _Lens(attribution, actor, filters, tuple(group_by))
     seen = list(lens.seen(sums))
     book = rating.price_book()
@@ -104,6 +110,8 @@ class _Sum:
     on: date
     quantity: Decimal
     cost: Decimal | None
+    feed: str
+    month: Month
 
 
 def _sums(start: date, end: date, granularity: Granularity, attribution: Attribution) -> list[_Sum]:
@@ -121,8 +129,9 @@ def _sums(start: date, end: date, granularity: Granularity, attribution: Attribu
 
 
 def _sum(row: Sequence[Any]) -> _Sum:
-    tag_set, sku, meter, is_unpriced, currency, _, _, quantity, cost, first = row
-    return _Sum(tag_set, sku, meter, is_unpriced, currency, first, quantity, cost)
+    tag_set, sku, meter, is_unpriced, currency, _, _, feed, period, quantity, cost, first = row
+    month = Month.of(period)
+    return _Sum(tag_set, sku, meter, is_unpriced, currency, first, quantity, cost, feed, month)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
-from django.db.models import Max, Min, Sum
+from django.db.models import Max, Min, Q, Sum
 
 from apps.core.domain.months import Month
 from apps.rating import selectors as rating
 from apps.rating.domain.book import PriceBook, SkuKey
+from apps.usage.domain.feeds import Declared, undeclared
 from apps.usage.models import Rollup
+from apps.usage.selectors.feeds import has_buckets, only_counted
 from apps.usage.selectors.rollups import SkuFacts, skus_of
 
 REQUESTS = "requests"
@@ -29,14 +32,16 @@ class UnpricedSku:
     last_day: date
 
 
-def unpriced(*, month: Month) -> list[UnpricedSku]:
-    """Return what a month holds without a price, largest quantity first.
+def unpriced(*, month: Month, declared: Declared = undeclared) -> list[UnpricedSku]:
+    """Return what counts of a month without a price, largest quantity first.
 
     The meter `requests` of a SKU that has no price per request is free, not unpriced.
     """
+    cells = Rollup.objects.filter(period=month.first_day, price=0)
+    if has_buckets(month=month):
+        cells = cells.filter(_counted(month, declared))
     rows = (
-        Rollup.objects.filter(period=month.first_day, price=0)
-        .values("sku", "meter")
+        cells.values("sku", "meter")
         .annotate(total=Sum("quantity"), first=Min("day"), last=Max("day"))
         .exclude(total=0)
         .order_by("-total", "sku", "meter")
@@ -57,6 +62,26 @@ def unpriced(*, month: Month) -> list[UnpricedSku]:
         for row in found
         if _lacks_price(book, skus[row["sku"]], row["meter"])
     ]
+
+
+def _counted(month: Month, declared: Declared) -> Q:
+    """Return the condition that keeps cells of feeds that count; three queries."""
+    held = Rollup.objects.filter(period=month.first_day)
+    sums = [_Held(*row, month) for row in held.values_list("tag_set", "sku", "feed").distinct()]
+    wanted: dict[tuple[int, str], set[int]] = {}
+    for each in only_counted(sums, declared):
+        wanted.setdefault((each.sku, each.feed), set()).add(each.tag_set)
+    condition = Q(sku__in=[])
+    for (sku, feed), tag_sets in sorted(wanted.items()):
+        condition |= Q(sku=sku, feed=feed, tag_set__in=tag_sets)
+    return condition
+
+
+class _Held(NamedTuple):
+    tag_set: int
+    sku: int
+    feed: str
+    month: Month
 
 
 def _lacks_price(book: PriceBook, sku: SkuFacts, meter: str) -> bool:

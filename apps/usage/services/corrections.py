@@ -19,6 +19,7 @@ from apps.periods import selectors as periods
 from apps.usage import store
 from apps.usage.domain.cells import Cell, Sums, add, cells_of
 from apps.usage.domain.digest import VERSION
+from apps.usage.domain.feeds import REQUEST
 from apps.usage.domain.normalize import REQUESTS, Quantities
 from apps.usage.domain.placed import Placed
 from apps.usage.domain.timeline import Span
@@ -49,6 +50,7 @@ class StoredRow:
     context_tokens: int
     quantities: Quantities
     booked: Mapping[str, Any] | None
+    feed: str = REQUEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Entry:
 
 _ROWS = (
     "SELECT key, revision, sign, period, occurred_at, tag_set, sent_sku, context_tokens, meters, "
-    "booked FROM {events} WHERE key = %s ORDER BY revision, sign DESC"
+    "booked, feed FROM {events} WHERE key = %s ORDER BY revision, sign DESC"
 )
 
 
@@ -113,17 +115,25 @@ def append_inverse(*, row: StoredRow, revision: int, month: Month, entry: Entry)
         store.copy_raw_usage(row.key, revision=row.revision, to=revision)
     sums: Sums = {}
     add(sums, _span(row, booked), row.tag_set, row.quantities, sign=-row.sign)
-    _apply(month, cells_of(sums))
+    _apply(month, cells_of(sums), row.feed)
 
 
-def append_revision(*, item: Placed, key: int, revision: int, month: Month, entry: Entry) -> None:
+def append_revision(
+    *,
+    item: Placed,
+    key: int,
+    revision: int,
+    month: Month,
+    entry: Entry,
+    feed: str = REQUEST,
+) -> None:
     """Append a new revision of an event to an open month, its rollups and its digests."""
-    header = store.BatchHeader(entry.batch, entry.received_at, hashed())
+    header = store.BatchHeader(entry.batch, entry.received_at, hashed(), feed)
     store.copy_events(month, [header], [[(key, item)]], store.Revision(number=revision))
     store.insert_raw_usage([(key, item)], revision=revision)
     sums: Sums = {}
     add(sums, item.span, item.tag_set, item.quantities)
-    _apply(month, cells_of(sums))
+    _apply(month, cells_of(sums), feed)
     EventDigest.objects.bulk_create(
         [EventDigest(key=key, digest=item.digest, digest_version=VERSION)],
         ignore_conflicts=True,
@@ -131,10 +141,10 @@ def append_revision(*, item: Placed, key: int, revision: int, month: Month, entr
     record_sent_outcomes(events=[item], received_at=entry.received_at)
 
 
-def _apply(month: Month, cells: Sequence[Cell]) -> None:
+def _apply(month: Month, cells: Sequence[Cell], feed: str) -> None:
     with store.writing() as writes:
-        writes.add_cells(month, cells)
-    store.drop_empty_cells(month, cells)
+        writes.add_cells(month, cells, feed)
+    store.drop_empty_cells(month, cells, feed)
 
 
 def _span(row: StoredRow, booked: Mapping[str, Any] | None) -> Span:
@@ -168,7 +178,7 @@ def _as_booked(row: StoredRow) -> dict[str, Any]:
 
 
 def _row(row: Sequence[Any]) -> StoredRow:
-    key, revision, sign, period, at, tag_set, sent_sku, context, meters, booked = row
+    key, revision, sign, period, at, tag_set, sent_sku, context, meters, booked, feed = row
     return StoredRow(
         key=key,
         revision=revision,
@@ -180,6 +190,7 @@ def _row(row: Sequence[Any]) -> StoredRow:
         context_tokens=context,
         quantities=_quantities(meters),
         booked=orjson.loads(booked) if isinstance(booked, str) else booked,
+        feed=feed,
     )
 
 

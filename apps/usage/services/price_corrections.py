@@ -16,6 +16,7 @@ from apps.periods import selectors as periods
 from apps.rating import selectors as rating
 from apps.usage import store
 from apps.usage.domain.cells import Cell, merge
+from apps.usage.domain.feeds import FEEDS, REQUEST
 from apps.usage.domain.timeline import Rate, SentKey
 from apps.usage.models import PriceCorrection
 from apps.usage.selectors.rates import fixed_rates, sent_keys, version_of
@@ -68,6 +69,7 @@ class Place(NamedTuple):
     meter: str
     old: tuple[int, int]
     new: tuple[int, int]
+    feed: str = REQUEST
 
 
 def book_price_corrections(*, order: Correcting) -> PricesCorrected:
@@ -100,7 +102,7 @@ def undo_price_corrections(*, order: Correcting) -> PricesCorrected:
     standing: defaultdict[Place, Decimal] = defaultdict(Decimal)
     for row in PriceCorrection.objects.filter(original_period=order.month.first_day).order_by("id"):
         old, new = (row.old_sku, row.old_price), (row.new_sku, row.new_price)
-        here = Place(row.tag_set, row.day, row.utc_day, row.meter, old, new)
+        here = Place(row.tag_set, row.day, row.utc_day, row.meter, old, new, row.feed)
         back = here._replace(old=new, new=old)
         if here in standing:
             standing[here] -= row.quantity
@@ -126,15 +128,16 @@ def moved_quantities(
     only = sent_moved(month=month, before=before, after=after)
     if not only:
         return {}
-    groups = groups_of(month=month, sheets=[before, after], only=only)
-    groups = [group for group in groups if group.booked is None]
-    sent = sent_keys({group.sent_sku for group in groups})
+    sent = sent_keys(only)
     moved: defaultdict[Place, Decimal] = defaultdict(Decimal)
-    for group in groups:
-        old, days = _rated(before, sent, group)
-        new, _ = _rated(after, sent, group)
-        if old != new:
-            moved[Place(group.tag_set, *days, group.meter, old, new)] += group.quantity
+    for feed in FEEDS:
+        for group in groups_of(month=month, sheets=[before, after], only=only, feed=feed):
+            if group.booked is not None:
+                continue
+            old, days = _rated(before, sent, group)
+            new, _ = _rated(after, sent, group)
+            if old != new:
+                moved[Place(group.tag_set, *days, group.meter, old, new, feed)] += group.quantity
     return {place: quantity for place, quantity in moved.items() if quantity}
 
 
@@ -148,24 +151,31 @@ def _rated(
 
 
 def _book(order: Correcting, moved: Mapping[Place, Decimal], version: int) -> PricesCorrected:
-    facts = [
-        CorrectedPrice(p.tag_set, p.day, p.utc_day, p.meter, p.old, p.new, quantity)
-        for p, quantity in sorted(moved.items())
-    ]
+    by_feed = {
+        feed: [
+            CorrectedPrice(p.tag_set, p.day, p.utc_day, p.meter, p.old, p.new, quantity)
+            for p, quantity in sorted(moved.items())
+            if p.feed == feed
+        ]
+        for feed in FEEDS
+    }
+    facts = [fact for listed in by_feed.values() for fact in listed]
     PriceCorrection.objects.bulk_create(
-        [_row(order, fact, version) for fact in facts], batch_size=1_000
+        [_row(order, fact, version, feed) for feed in FEEDS for fact in by_feed[feed]],
+        batch_size=1_000,
     )
     rates = fixed_rates(price for fact in facts for price in (fact.old[1], fact.new[1]))
-    cells = merge(correction_cells(facts, rates))
-    with store.writing() as writes:
-        writes.add_cells(order.booked_in, cells)
-    store.drop_empty_cells(order.booked_in, cells)
+    for feed, listed in by_feed.items():
+        cells = merge(correction_cells(listed, rates))
+        with store.writing() as writes:
+            writes.add_cells(order.booked_in, cells, feed)
+        store.drop_empty_cells(order.booked_in, cells, feed)
     return PricesCorrected(
         order.month, order.booked_in, version, len(facts), _difference(facts, rates)
     )
 
 
-def _row(order: Correcting, fact: CorrectedPrice, version: int) -> PriceCorrection:
+def _row(order: Correcting, fact: CorrectedPrice, version: int, feed: str) -> PriceCorrection:
     return PriceCorrection(
         period=order.booked_in.first_day,
         original_period=order.month.first_day,
@@ -173,7 +183,7 @@ def _row(order: Correcting, fact: CorrectedPrice, version: int) -> PriceCorrecti
         utc_day=fact.utc_day,
         tag_set=fact.tag_set,
         meter=fact.meter,
-        feed="request",
+        feed=feed,
         old_sku=fact.old[0],
         old_price=fact.old[1],
         new_sku=fact.new[0],

@@ -15,6 +15,7 @@ from apps.periods import selectors as periods
 from apps.periods.domain.calendar import PeriodFacts
 from apps.rating import selectors as rating
 from apps.usage.domain.cells import Cell, Sums, cells_of, merge
+from apps.usage.domain.feeds import FEEDS, REQUEST
 from apps.usage.domain.timeline import Rate, Span
 from apps.usage.models import Rollup
 from apps.usage.selectors.rates import fixed_rates, sent_keys
@@ -53,10 +54,11 @@ def sheet_for(*, version: int | None) -> RatingSheet:
     return sheet_of(book=rating.price_book(version=version), calendar=periods.calendar())
 
 
-def rebuilt_cells(*, month: Month, sheet: RatingSheet) -> list[Cell]:
-    """Return what the rollups of a month must be, in the order of locks."""
-    groups = groups_of(month=month, sheets=[sheet])
-    return cells_from(groups=groups, corrections=corrections_in(month=month), sheet=sheet)
+def rebuilt_cells(*, month: Month, sheet: RatingSheet, feed: str = REQUEST) -> list[Cell]:
+    """Return what the rollups of a feed in a month must be, in the order of locks."""
+    groups = groups_of(month=month, sheets=[sheet], feed=feed)
+    corrections = corrections_in(month=month, feed=feed)
+    return cells_from(groups=groups, corrections=corrections, sheet=sheet)
 
 
 def cells_from(
@@ -136,9 +138,9 @@ def correction_cells(
             )
 
 
-def kept_cells(*, month: Month) -> list[Cell]:
-    """Return the rollups of a month as they are, in the order of locks; one query."""
-    rows = Rollup.objects.filter(period=month.first_day).values_list(
+def kept_cells(*, month: Month, feed: str = REQUEST) -> list[Cell]:
+    """Return the rollups of a feed in a month as they are, in the order of locks; one query."""
+    rows = Rollup.objects.filter(period=month.first_day, feed=feed).values_list(
         "tag_set", "day", "utc_day", "sku", "meter", "price", "quantity", "cost", "currency"
     )
     return sorted((Cell(*row) for row in rows), key=lambda cell: cell[:6])
@@ -146,12 +148,25 @@ def kept_cells(*, month: Month) -> list[Cell]:
 
 def _differences(period: PeriodFacts) -> list[Difference]:
     sheet = sheet_for(version=period.price_book_version)
+    month = period.month
     with _snapshot():
-        kept = kept_cells(month=period.month)
-        groups = groups_of(month=period.month, sheets=[sheet])
-        corrections = corrections_in(month=period.month)
-    rebuilt = cells_from(groups=groups, corrections=corrections, sheet=sheet)
-    return compare(month=period.month, kept=kept, rebuilt=rebuilt)
+        read = [
+            (
+                kept_cells(month=month, feed=feed),
+                groups_of(month=month, sheets=[sheet], feed=feed),
+                corrections_in(month=month, feed=feed),
+            )
+            for feed in FEEDS
+        ]
+    return [
+        difference
+        for kept, groups, corrections in read
+        for difference in compare(
+            month=month,
+            kept=kept,
+            rebuilt=cells_from(groups=groups, corrections=corrections, sheet=sheet),
+        )
+    ]
 
 
 def compare(*, month: Month, kept: Iterable[Cell], rebuilt: Iterable[Cell]) -> list[Difference]:

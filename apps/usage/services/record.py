@@ -12,6 +12,7 @@ from apps.core.domain.months import Month
 from apps.usage import store
 from apps.usage.domain.cells import Cell, Sums, cells_of, sum_up
 from apps.usage.domain.digest import digests_v1
+from apps.usage.domain.feeds import REQUEST
 from apps.usage.domain.placed import Claimed, Placed
 from apps.usage.services.outcomes import record_sent_outcomes
 
@@ -89,7 +90,7 @@ def record_patiently(
     return Recorded(desk.claimed, _booked(sums, book_in))
 
 
-def roll_up(*, booked: Booked) -> None:
+def roll_up(*, booked: Booked, feed: str = REQUEST) -> None:
     """Add to the rollups; the last statement of a transaction that stores events.
 
     Batches of one hour touch the same few cells: whoever holds them makes the others wait, so
@@ -97,7 +98,7 @@ def roll_up(*, booked: Booked) -> None:
     """
     with store.writing() as writes:
         for month, cells in booked.items():
-            writes.add_cells(month, cells)
+            writes.add_cells(month, cells, feed)
 
 
 class _Desk:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.db import connection
 
 from apps.core.domain.months import Month
+from apps.usage.domain.feeds import REQUEST
 from apps.usage.domain.timeline import SentKey
 from apps.usage.models import PriceCorrection
 from apps.usage.selectors.rates import sent_keys
@@ -55,7 +56,8 @@ SELECT e.tag_set, e.sent_sku, min(e.occurred_at), min(e.context_tokens), m.key,
        sum(e.sign * m.value::numeric), e.booked
   FROM (SELECT *, width_bucket(occurred_at, %s::timestamptz[]) AS stretch,
                width_bucket(context_tokens, %s::bigint[]) AS tier
-          FROM {events} WHERE %s::bigint[] IS NULL OR sent_sku = ANY (%s::bigint[])) e
+          FROM {events}
+         WHERE feed = %s AND (%s::bigint[] IS NULL OR sent_sku = ANY (%s::bigint[]))) e
  CROSS JOIN LATERAL jsonb_each_text(e.meters || '{{"requests": 1}}') m
  GROUP BY e.tag_set, e.sent_sku, e.stretch, e.tier, m.key, e.booked
 HAVING sum(e.sign * m.value::numeric) <> 0
@@ -63,12 +65,16 @@ HAVING sum(e.sign * m.value::numeric) <> 0
 
 
 def groups_of(
-    *, month: Month, sheets: Sequence[RatingSheet], only: frozenset[int] | None = None
+    *,
+    month: Month,
+    sheets: Sequence[RatingSheet],
+    only: frozenset[int] | None = None,
+    feed: str = REQUEST,
 ) -> list[Group]:
     """Return the month's events summed as finely as any of the sheets tells them apart.
 
     Reads every event of the month once; the answer is as long as its rollups. `only` names the
-    SKUs as sent that are wanted; None is all.
+    SKUs as sent that are wanted; None is all. Of one feed at a time.
     """
     sent = {n: key for n, key in sent_skus_of(month).items() if only is None or n in only}
     instants: set[datetime] = set()
@@ -83,7 +89,12 @@ def groups_of(
     with connection.cursor() as cursor:
         cursor.execute(
             _GROUPS.format(events=table(partition_name("usage_event", month))),
-            [sorted(instants), sorted(contexts), *[None if only is None else sorted(only)] * 2],
+            [
+                sorted(instants),
+                sorted(contexts),
+                feed,
+                *[None if only is None else sorted(only)] * 2,
+            ],
         )
         return [_group(row) for row in cursor.fetchall()]
 
@@ -97,8 +108,8 @@ def sent_skus_of(month: Month) -> dict[int, SentKey]:
     return sent_keys(numbers)
 
 
-def corrections_in(*, month: Month) -> list[CorrectedPrice]:
-    """Return the price corrections that are booked in a month; one query."""
+def corrections_in(*, month: Month, feed: str = REQUEST) -> list[CorrectedPrice]:
+    """Return the price corrections of a feed that are booked in a month; one query."""
     return [
         CorrectedPrice(
             tag_set=row.tag_set,
@@ -109,7 +120,7 @@ def corrections_in(*, month: Month) -> list[CorrectedPrice]:
             new=(row.new_sku, row.new_price),
             quantity=row.quantity,
         )
-        for row in PriceCorrection.objects.filter(period=month.first_day).order_by("id")
+        for row in PriceCorrection.objects.filter(period=month.first_day, feed=feed).order_by("id")
     ]
 
 

@@ -17,6 +17,7 @@ from apps.periods import selectors as periods
 from apps.usage import store
 from apps.usage.domain.cells import Cell, Sums, add, cells_of
 from apps.usage.domain.digest import VERSION
+from apps.usage.domain.feeds import REQUEST
 from apps.usage.domain.normalize import REQUESTS
 from apps.usage.domain.placed import Placed
 from apps.usage.domain.timeline import Rate, Span
@@ -263,6 +264,6 @@ def ids_outside(*, scope: store.Scope, ids: Collection[str]) -> set[str]:
 
 
 def _lies_in(scope: store.Scope, row: StoredRow, tags: Mapping[str, str]) -> bool:
-    if not scope.start <= row.occurred_at < scope.end:
+    if row.feed != REQUEST or not scope.start <= row.occurred_at < scope.end:
         return False
     return all(tags.get(key) == value for key, value in scope.tags.items())

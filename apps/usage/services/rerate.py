@@ -19,6 +19,7 @@ from apps.rating import selectors as rating
 from apps.rating import services as rating_services
 from apps.usage import store
 from apps.usage.domain.cells import Cell
+from apps.usage.domain.feeds import FEEDS
 from apps.usage.services.rebuild import Difference, compare, kept_cells, rebuilt_cells, sheet_for
 
 
@@ -43,14 +44,26 @@ def rerate(*, month: Month, actor: Actor, now: datetime) -> Rerating:
     with transaction.atomic():
         rating_services.check_version(version=rating.current_version().version)
         _hold(month)
-        kept = kept_cells(month=month)
-        rebuilt = rebuilt_cells(month=month, sheet=sheet_for(version=None))
-        differences = compare(month=month, kept=kept, rebuilt=rebuilt)
-        store.replace_cells(month, *_changes(differences))
-        result = Rerating(month, len(differences), _costs(kept), _costs(rebuilt))
-        if differences:
+        result = _rated_again(month)
+        if result.cells:
             _record(result, actor, now)
     return result
+
+
+def _rated_again(month: Month) -> Rerating:
+    sheet = sheet_for(version=None)
+    kept: list[Cell] = []
+    rebuilt: list[Cell] = []
+    changed = 0
+    for feed in FEEDS:
+        before = kept_cells(month=month, feed=feed)
+        after = rebuilt_cells(month=month, sheet=sheet, feed=feed)
+        differences = compare(month=month, kept=before, rebuilt=after)
+        store.replace_cells(month, *_changes(differences), feed)
+        kept += before
+        rebuilt += after
+        changed += len(differences)
+    return Rerating(month, changed, _costs(kept), _costs(rebuilt))
 
 
 def open_months_in_use() -> list[Month]:

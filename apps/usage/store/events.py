@@ -16,6 +16,7 @@ from apps.core.domain.months import Month
 from apps.usage.adapters import packed
 from apps.usage.adapters.packed import NULL
 from apps.usage.domain.drafts import Draft
+from apps.usage.domain.feeds import REQUEST
 from apps.usage.domain.normalize import meters_json
 from apps.usage.domain.placed import Placed
 from apps.usage.sql import partition_name
@@ -29,6 +30,7 @@ class BatchHeader:
     batch: UUID
     received_at: datetime
     hash_of: Callable[[str], bytes]
+    feed: str = REQUEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ FIRST: Final = Revision()
 _EVENT_COLUMNS: Final = (
     "key, tag_set, context_tokens, event_id, occurred_at, source, original_period, sent_sku, "
     "meters, reasoning_tokens, trace_id, end_user, status, reported_amount, reported_currency, "
-    "hold, received_at, batch, revision, sign, booked"
+    "hold, received_at, batch, revision, sign, booked, feed"
 )
 _FIELDS: Final = len(_EVENT_COLUMNS.split(","))
 _ROW_START: Final = struct.Struct("!hiqiqiq")
@@ -123,6 +125,7 @@ def _row_end(header: BatchHeader, revision: Revision) -> bytes:
             packed.short(revision.number),
             packed.short(revision.sign),
             NULL if revision.booked is None else packed.jsonb(revision.booked),
+            packed.text(header.feed),
         )
     )
 

@@ -10,35 +10,39 @@ from apps.core.domain.months import Month
 from apps.usage.adapters import packed
 from apps.usage.adapters.packed import Days, Longs, Texts
 from apps.usage.domain.cells import Cell
+from apps.usage.domain.feeds import REQUEST, Feed
 from apps.usage.sql import partition_name
 from apps.usage.store.binding import binding_cursor, packed_once, table
 
 
-def add_cells_statement(month: Month) -> str:
-    """Return the upsert of cells into the rollups of a month, from nine arrays."""
+def add_cells_statement(month: Month, feed: str = REQUEST) -> str:
+    """Return the upsert of cells of a feed into the rollups of a month, from nine arrays."""
     name = table(partition_name("usage_rollup", month))
     return (
         f"INSERT INTO {name} AS kept "  # noqa: S608 - quoted identifiers only
         "(day, utc_day, tag_set, sku, price, meter, feed, quantity, cost, currency) "
-        "SELECT day, utc_day, tag_set, sku, price, meter, 'request', quantity::numeric, "
-        "cost::numeric, currency FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b, %b) AS cell("
+        f"SELECT day, utc_day, tag_set, sku, price, meter, '{Feed(feed).value}', "
+        "quantity::numeric, cost::numeric, currency "
+        "FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b, %b) AS cell("
         "day, utc_day, tag_set, sku, price, meter, quantity, cost, currency) "
         "ON CONFLICT (period, day, utc_day, tag_set, sku, meter, price, feed) DO UPDATE "
         "SET quantity = kept.quantity + excluded.quantity, cost = kept.cost + excluded.cost"
     )
 
 
-def drop_empty_cells(month: Month, cells: Sequence[Cell]) -> None:
+def drop_empty_cells(month: Month, cells: Sequence[Cell], feed: str = REQUEST) -> None:
     """Delete those of the given cells that came back to zero, so that a void leaves no trace."""
-    _delete_cells(month, cells, "AND r.quantity = 0")
+    _delete_cells(month, cells, feed, "AND r.quantity = 0")
 
 
-def replace_cells(month: Month, gone: Sequence[Cell], written: Sequence[Cell]) -> None:
+def replace_cells(
+    month: Month, gone: Sequence[Cell], written: Sequence[Cell], feed: str = REQUEST
+) -> None:
     """Delete cells and write others in their place, both in the order of locks."""
-    _delete_cells(month, gone, "")
+    _delete_cells(month, gone, feed, "")
     if written:
         with binding_cursor() as binding:
-            binding.execute(add_cells_statement(month), cell_columns(written))
+            binding.execute(add_cells_statement(month, feed), cell_columns(written))
 
 
 def has_rollups(month: Month) -> bool:
@@ -49,14 +53,14 @@ def has_rollups(month: Month) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _delete_cells(month: Month, cells: Sequence[Cell], also: str) -> None:
+def _delete_cells(month: Month, cells: Sequence[Cell], feed: str, also: str) -> None:
     name = table(partition_name("usage_rollup", month))
     statement = (
         f"DELETE FROM {name} r USING unnest(%b, %b, %b, %b, %b, %b) "  # noqa: S608
         "AS cell(day, utc_day, tag_set, sku, price, meter) "
         "WHERE r.day = cell.day AND r.utc_day = cell.utc_day "
         "AND r.tag_set = cell.tag_set AND r.sku = cell.sku AND r.price = cell.price "
-        f"AND r.meter = cell.meter {also}"
+        f"AND r.meter = cell.meter AND r.feed = '{Feed(feed).value}' {also}"
     )
     if cells:
         with binding_cursor() as binding:

@@ -10,6 +10,7 @@ import psycopg
 
 from apps.core.domain.months import Month
 from apps.usage.domain.cells import Cell
+from apps.usage.domain.feeds import REQUEST
 from apps.usage.store.binding import binding_cursor
 from apps.usage.store.rollups import add_cells_statement, cell_columns
 
@@ -20,10 +21,10 @@ class Writes:
     def __init__(self, binding: psycopg.Cursor[Any]) -> None:
         self._binding = binding
 
-    def add_cells(self, month: Month, cells: Sequence[Cell]) -> None:
-        """Add cells, distinct and in the order of locks, to the rollups of a month."""
+    def add_cells(self, month: Month, cells: Sequence[Cell], feed: str = REQUEST) -> None:
+        """Add cells of a feed, distinct and in the order of locks, to the rollups of a month."""
         if cells:
-            self._binding.execute(add_cells_statement(month), cell_columns(cells))
+            self._binding.execute(add_cells_statement(month, feed), cell_columns(cells))
 
 
 @contextmanager
