@@ -28,6 +28,8 @@ SAMPLES = (
     "2026-01-01",
     "no/thing",
     "pdf",
+    "csv",
+    "JNL-2026-01-01",
 )
 _PARAMETER = re.compile(r"<(?:\w+:)?(?P<name>\w+)>")
 _GROUP = re.compile(r"\(\?P<(?P<name>\w+)>(?P<regex>(?:[^()]|\([^()]*\))*)\)")

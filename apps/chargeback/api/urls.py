@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from apps.chargeback.api import answers, views
+from apps.chargeback.api import answers, journals, views
 
 _ID = r"(?P<id>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 
+_MONTH = r"(?P<period>[0-9]{4}-[0-9]{2})"
+_BATCH = r"(?P<batch>JNL-[0-9]{4}-[0-9]{2}-[0-9]{2,6})"
+
 urlpatterns = [
+    path("journals", journals.Journals.as_view()),
+    path("journals/gaps", journals.Gaps.as_view()),
+    path("journals/mappings", journals.Mappings.as_view()),
+    re_path(
+        rf"^journals/{_MONTH}\.(?P<suffix>csv|xlsx)$",
+        journals.JournalFile.as_view(),
+        name="journal_file",
+    ),
+    re_path(rf"^journals/{_BATCH}$", journals.JournalView.as_view()),
+    re_path(rf"^journals/{_BATCH}/posted$", journals.Posting.as_view()),
     path("statements", views.Statements.as_view()),
     path("statements/<uuid:id>", views.StatementView.as_view()),
     path("statements/<uuid:id>/acceptance", answers.AcceptanceView.as_view()),

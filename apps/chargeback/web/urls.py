@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from apps.chargeback.web import answer_lists, answers, months, shared, views
+from apps.chargeback.web import answer_lists, answers, journals, months, shared, views
 
 _MONTH = r"statements/(?P<month>[0-9]{4}-[0-9]{2})"
 _ONE = rf"{_MONTH}/(?P<cost_center>[A-Za-z0-9][A-Za-z0-9._-]{{0,63}})"
@@ -15,6 +15,19 @@ urlpatterns = [
     path("statements/", months.Months.as_view(), name="months"),
     path("statements/terms/", months.TermsPage.as_view(), name="terms"),
     path("statements/shared/<str:token>/", shared.SharedStatement.as_view(), name="shared"),
+    path("journals/", journals.Journals.as_view(), name="journals"),
+    path("journals/mapping/", journals.MappingPage.as_view(), name="mapping"),
+    path("journals/columns/", journals.LayoutPage.as_view(), name="layout"),
+    re_path(
+        r"^journals/(?P<month>[0-9]{4}-[0-9]{2})/make/$",
+        journals.Prepare.as_view(),
+        name="prepare_journal",
+    ),
+    re_path(
+        r"^journals/(?P<batch>JNL-[0-9]{4}-[0-9]{2}-[0-9]{2,6})/$",
+        journals.JournalPage.as_view(),
+        name="journal",
+    ),
     path("statements/acceptance/", answer_lists.Acceptances.as_view(), name="acceptances"),
     path("statements/disputes/", answer_lists.Disputes.as_view(), name="disputes"),
     path("statements/answering/", answer_lists.Answering.as_view(), name="answering"),
