@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from apps.accounts import selectors as accounts
 from apps.accounts import services as account_services
@@ -16,7 +19,7 @@ from apps.chargeback import services as chargeback
 from apps.chargeback.domain.facts import Terms
 from apps.closing import selectors as closes
 from apps.closing import services as closing
-from apps.core.domain.access import Role, Scope
+from apps.core.domain.access import Actor, Role, Scope
 from apps.costs import services as costs
 from apps.costs.domain.accounts import AccountDraft
 from apps.directory import services as directory
@@ -29,6 +32,7 @@ from apps.tenants import selectors as tenants
 from tests.allocation.base import ACTOR, MONTH, NOW, enter_directory
 from tests.costs.conftest import focus, row
 from tests.ingest.factories import contract, event, send
+from tests.ingest.spans import span
 
 
 def month(marker: str) -> Iterator[str]:
@@ -68,6 +72,7 @@ def month(marker: str) -> Iterator[str]:
         ]
         assert send(events, actor=key, received_at=NOW).accepted == 20
         yield f"events {batch}"
+    yield from _other_doors(marker, key)
     ingest.void_event(source="gateway", event_id=f"{marker}-0-0", reason=marker, actor=key, now=NOW)
     amended = event(f"{marker}-0-1", account=marker, tags={"team": "search"})
     ingest.amend_event(
@@ -134,6 +139,25 @@ def _advanced(run: object) -> Iterator[str]:
             yield "document"
         if done.next is not closing.Next.AGAIN:
             return
+
+
+def _other_doors(marker: str, key: Actor) -> Iterator[str]:
+    """Bring a usage object, the totals of an agent, and a file with a bad row."""
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "id": marker}
+    raw = event(f"{marker}-raw", account=marker, usage=None, raw_usage=usage)
+    assert send([raw], actor=key, received_at=NOW).accepted == 1
+    agent = span(name=marker, attributes={"gen_ai.operation.name": "invoke_agent", **AGENT})
+    ingest.accept_spans(spans=[agent], actor=key, received_at=NOW)
+    yield "usage object and span"
+    content = json.dumps({"id": marker}).encode()
+    file = SimpleUploadedFile("bad.jsonl", content)
+    upload = ingest.Upload(f"{marker}.jsonl", file, len(content))
+    import_id = ingest.start_import(upload=upload, actor=key, now=NOW)
+    ingest.run_import(import_id=import_id, clock=lambda: NOW)
+    yield "file"
+
+
+AGENT = {"gen_ai.usage.input_tokens": 10}
 
 
 def _directory(marker: str) -> None:
