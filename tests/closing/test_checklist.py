@@ -17,6 +17,7 @@ from apps.closing.domain.checklist import (
     check_books,
     check_coverage,
     check_mapping,
+    check_order,
     check_over,
     check_rates,
     check_unpriced,
@@ -170,3 +171,12 @@ def test_an_undecided_adjustment_blocks() -> None:
     one = check_adjustments(undecided=1)
     assert (one.verdict, one.message) == (BLOCKED, "1 adjustment waits for a decision.")
     assert check_adjustments(undecided=2).message == "2 adjustments wait for a decision."
+
+
+def test_an_earlier_open_month_asks_for_attention() -> None:
+    assert check_order(earlier="").verdict is PASSED
+    found = check_order(earlier="2025-12")
+    assert (found.verdict, found.message) == (
+        ATTENTION,
+        "2025-12 is not closed yet; months close in order.",
+    )

@@ -25,7 +25,9 @@ from apps.core.domain.errors import Forbidden
 from apps.documents import selectors as documents
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import State
+from apps.periods.services import EarlierMonthOpen
 from tests.allocation.base import MONTH, NOW, Costs, line
+from tests.ingest.factories import event, send
 
 People = dict[str, Actor]
 
@@ -437,3 +439,17 @@ def test_an_adjustment_is_decided_before_the_month_is_closed(costs: Costs, peopl
         ("Ran search's batch (adj-2026-01-1)", "-5.00"),
         ("Ran search's batch (adj-2026-01-1)", "5.00"),
     ]
+
+
+def test_a_month_is_not_approved_before_an_earlier_one_is_closed(
+    costs: Costs, people: People
+) -> None:
+    send([event("before", time="2025-12-15T10:00:00Z")])
+    run = prepared(people)
+    assert run.state is RunState.WAITING
+    told = {check["code"]: check["verdict"] for check in run.checklist}
+    assert told["order"] == "attention"
+    with pytest.raises(EarlierMonthOpen, match="close 2025-12 before 2026-01"):
+        services.approve(run=run.id, approver=people["bob"], comment="", now=NOW)
+    assert selectors.close_run(run.id).state is RunState.WAITING
+    assert not Approval.objects.exists()

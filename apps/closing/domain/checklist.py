@@ -226,6 +226,19 @@ def check_bills(*, variances: Iterable[tuple[str, Decimal, Decimal]], currency: 
     )
 
 
+def check_order(*, earlier: str) -> Check:
+    """Ask for attention when an earlier month must be closed first; never blocks the preview."""
+    if not earlier:
+        return Check("order", "Order", Verdict.PASSED, "Every earlier month is closed.")
+    return Check(
+        "order",
+        "Order",
+        Verdict.ATTENTION,
+        f"{earlier} is not closed yet; months close in order.",
+        f"Close {earlier} first: until then this month can be prepared, but not approved.",
+    )
+
+
 def check_adjustments(*, undecided: int) -> Check:
     """Block while adjustments wait: once the month is closed nobody can decide them any more."""
     if not undecided:

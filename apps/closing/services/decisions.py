@@ -55,6 +55,7 @@ def approve(
     :raises Forbidden: when the approver may not decide or is no person.
     :raises SamePerson: when the approver prepared the close.
     :raises CloseState: when the close does not wait for approval.
+    :raises EarlierMonthOpen: when an earlier month that was used is not closed yet.
     :raises PreviewStale: when rules, drivers or costs changed since the preview.
     """
     approver.require(Scope.APPROVALS_DECIDE)
@@ -65,6 +66,7 @@ def approve(
         raise CloseState(f"The close is {row.state}; only a waiting one can be approved.")
     if approver.user_id == row.started_by_user or approver.label == row.started_by:
         raise SamePerson(f"{row.started_by} prepared this close; another person has to approve it.")
+    _require_in_order(Month.of(row.month))
     _require_fresh(row)
     Approval.objects.create(
         run=row,
@@ -179,3 +181,12 @@ def _record(
         detail={"close": row.public_id, **detail},
         at=now,
     )
+
+
+def _require_in_order(month: Month) -> None:
+    """Pass when the month is the next to be closed: nobody approves what cannot be locked."""
+    earlier = period_services.earlier_to_close(month=month)
+    if earlier is not None:
+        raise period_services.EarlierMonthOpen(
+            f"Months close in order: close {earlier} before {month}, then approve this one."
+        )

@@ -24,6 +24,7 @@ from apps.closing.domain.checklist import (
     check_books,
     check_coverage,
     check_mapping,
+    check_order,
     check_over,
     check_rates,
     check_unpriced,
@@ -90,6 +91,7 @@ def reconcile(run: CloseRun, now: datetime) -> Outcome:
     base = costs.cost_base(month=month)
     currency, effective = base.currency, base.effective
     checks = [
+        check_order(earlier=str(period_services.earlier_to_close(month=month) or "")),
         check_over(month=str(month), is_over=periods.period(month).ends_at <= now),
         check_books(differences=_differences(report)),
         check_rates(missing=[f"{pair.base}/{pair.quote}" for pair in base.missing_rates]),

@@ -174,6 +174,19 @@ def _require_unused(period: Period, *, before: Month) -> None:
         raise EarlierMonthOpen(f"Months close in order: close {period} before {before}.")
 
 
+def earlier_to_close(*, month: Month) -> Month | None:
+    """Return the first earlier month that must be closed before this one; None when none must.
+
+    Locks nothing: `lock` decides.
+    """
+    for period in Period.objects.filter(month__lt=month.first_day).order_by("month"):
+        if period.state != State.CLOSED.value and (
+            period.state != State.OPEN.value or _is_used(period)
+        ):
+            return period.key
+    return None
+
+
 def _is_used(period: Period) -> bool:
     guarded = GuardedTable.objects.order_by("pk").values_list("table_name", "column_name")
     schema: str = connection.schema_name  # type: ignore[attr-defined]
