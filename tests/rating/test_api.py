@@ -69,6 +69,8 @@ def test_a_list_price_shows_its_unit_and_source(api):
         "note": "",
         "adopted": True,
         "superseded_by": None,
+        "replaces": None,
+        "cost_model": None,
     }
 
 

@@ -72,6 +72,7 @@ class PriceFilter:
     meter: str = ""
     text: str = ""
     on: datetime | None = None
+    family: str = ""
 
 
 def provider_rules(*, known_at: datetime) -> tuple[ProviderRule, ...]:
@@ -179,6 +180,8 @@ def _filtered(wanted: PriceFilter, known_at: datetime) -> QuerySet[ListPrice]:
         rows = rows.filter(model__code=wanted.model)
     if wanted.meter:
         rows = rows.filter(meter_id=wanted.meter)
+    if wanted.family:
+        rows = rows.filter(model__family=wanted.family)
     if wanted.on is not None:
         rows = rows.filter(
             Q(valid_from__isnull=True) | Q(valid_from__lte=wanted.on),

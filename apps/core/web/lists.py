@@ -65,11 +65,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """A filter kept in the query string; with options a choice, without them a text."""
+    """A filter kept in the query string; with options a choice, without them a text or a day."""
 
     key: str
     label: str
     options: Sequence[tuple[str, str]] = ()
+    kind: Literal["text", "date"] = "text"
 
     def label_of(self, value: str) -> str:
         """Return the words of a chosen value."""

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.views.generic import TemplateView
 
@@ -21,11 +20,12 @@ from apps.core.domain.months import Month, local_day
 from apps.core.web.charts import Bar, Chart, Frame, waterfall
 from apps.core.web.exports import list_response
 from apps.core.web.lists import Column, DataList, Empty, ListState
-from apps.core.web.page import Crumb, Page
+from apps.core.web.page import Page
 from apps.core.web.parts import Kpi
 from apps.core.web.views import PageMixin
 from apps.insights import selectors
 from apps.insights.domain.what_if import Answer, Row
+from apps.insights.web.around import price_tabs, prices
 from apps.insights.web.what_if_form import WhatIfForm
 from apps.periods import selectors as periods
 from apps.tenants import selectors as tenants
@@ -46,7 +46,8 @@ class WhatIf(PageMixin, TemplateView):
             title="What if",
             subtitle="What a month would have cost at other prices or on other models, from its "
             "own usage. Nothing is changed.",
-            crumbs=[Crumb("Prices", reverse("rating:prices"))],
+            crumbs=[prices()],
+            tabs=price_tabs(self.actor),
         )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -122,6 +122,7 @@ class PriceQuery(Known):
     provider = serializers.CharField(max_length=64, default="", allow_blank=True)
     model = serializers.CharField(max_length=200, default="", allow_blank=True)
     meter = serializers.CharField(max_length=64, default="", allow_blank=True)
+    family = serializers.CharField(max_length=200, default="", allow_blank=True)
     q = serializers.CharField(max_length=200, default="", allow_blank=True)
     kind = serializers.ChoiceField(choices=_KINDS, default="", allow_blank=True)
     on = WhenField(required=False, default=None, help_text="prices that apply at this moment")
@@ -139,6 +140,7 @@ class PriceQuery(Known):
             meter=asked["meter"],
             text=asked["q"],
             on=asked["on"],
+            family=asked["family"],
         )
 
 
@@ -175,6 +177,8 @@ class PriceOutput(serializers.Serializer[Any]):
     note = serializers.CharField()
     adopted = serializers.BooleanField(help_text="the price book in force knows it")
     superseded_by = serializers.UUIDField(allow_null=True)
+    replaces = serializers.UUIDField(allow_null=True, help_text="the contract price it took over")
+    cost_model = serializers.UUIDField(allow_null=True, help_text="what it was derived by")
 
     @extend_schema_field(ConditionsOutput)
     def get_conditions(self, price: PriceFacts) -> dict[str, Any]:

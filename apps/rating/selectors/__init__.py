@@ -17,6 +17,7 @@ from apps.rating.selectors.agreements import (
     discount,
     discounts,
     in_words,
+    level_in_words,
     term_of,
 )
 from apps.rating.selectors.altered import Substitution, WhatIfNotValid, altered_book
@@ -94,6 +95,7 @@ __all__ = [
     "explain",
     "in_words",
     "is_outdated",
+    "level_in_words",
     "list_peers",
     "mapping",
     "mappings",

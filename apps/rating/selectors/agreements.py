@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from apps.core import presentation
 from apps.core.domain.errors import Missing
 from apps.rating.domain.terms import Scope
 from apps.rating.models import Commitment, CommitmentLevel, CommitmentTerm, ContractPrice, CostModel
@@ -78,6 +79,14 @@ class TermFacts:
     note: str
     created_by: str
     adopted: bool
+
+    def state(self, now: datetime) -> str:
+        """Return where the term stands in time, in a word."""
+        if not self.adopted:
+            return "pending"
+        if self.valid_from > now:
+            return "future"
+        return "current" if self.valid_to is None or self.valid_to > now else "past"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +206,19 @@ def in_words(scope: Scope) -> str:
     family = f"{scope.family} family" if scope.family else ""
     name = " ".join(part for part in (scope.provider, scope.model, family) if part)
     return ", ".join(part for part in (name, scope.meter) if part) or "everything that is listed"
+
+
+def level_in_words(level: LevelFacts, of: CommitmentFacts) -> str:
+    """Say a level: "level 2: USD 50,000.00 a month, 12.0% off list"."""
+    if of.measure == "spend":
+        commit = presentation.money(level.commit, of.currency)
+    else:
+        commit = f"{presentation.quantity(level.commit)} {of.scope.meter}"
+    if level.percent is not None:
+        gives = f"{presentation.percent(level.percent.scaleb(-2))} off list"
+    else:
+        gives = f"{presentation.exact_money(level.amount, of.currency)} per {level.unit_size:,}"
+    return f"level {level.position}: {commit} a month, {gives}"
 
 
 def _discount(row: StoredDiscount, adopted_up_to: datetime) -> DiscountFacts:

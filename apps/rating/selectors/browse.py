@@ -16,6 +16,7 @@ from django.db.models import Q
 from apps.catalog import selectors as catalog
 from apps.catalog.domain.conditions import Conditions
 from apps.catalog.domain.meters import meter_facts
+from apps.catalog.domain.published import family_of
 from apps.core.domain.errors import Invalid, Missing
 from apps.rating.domain.prices import FOREVER
 from apps.rating.domain.selection import covers
@@ -55,6 +56,8 @@ class PriceFacts:
     created_by: str
     adopted: bool
     superseded_by: UUID | None = None
+    replaces: UUID | None = None
+    cost_model: UUID | None = None
 
     @property
     def place(self) -> _Place:
@@ -120,14 +123,14 @@ def browse_prices(
     )
 
 
-def price_history(*, provider: str, model: str, now: datetime) -> list[PriceFacts]:
-    """Return all prices of a model that are believed now, past and future, contract ones too."""
+def price_history(*, provider: str, model: str, known_at: datetime) -> list[PriceFacts]:
+    """Return all prices of a model that were believed then, past and future, contract ones too."""
     version = current_version()
-    listed = catalog.list_prices(provider=provider, model=model, known_at=now)
+    listed = catalog.list_prices(provider=provider, model=model, known_at=known_at)
     prices = [_list_price(price, version) for price in listed]
     prices += [
         _contract(row, version)
-        for row in _believed(now)
+        for row in _believed(known_at)
         if row.provider == provider and covers(row.model, model)
     ]
     return sorted(prices, key=lambda price: price.place)
@@ -138,14 +141,15 @@ def contract_price(public_id: UUID) -> PriceFacts:
 
     :raises Missing: when there is none of that id.
     """
-    row = ContractPrice.objects.filter(public_id=public_id).first()
+    rows = ContractPrice.objects.select_related("replaces", "cost_model")
+    row = rows.filter(public_id=public_id).first()
     if row is None:
         raise Missing(f"There is no contract price {public_id}.", code="price_unknown")
     return _contract(row, current_version())
 
 
 def _believed(at: datetime) -> list[ContractPrice]:
-    rows = ContractPrice.objects.filter(
+    rows = ContractPrice.objects.select_related("replaces", "cost_model").filter(
         Q(known_to__isnull=True) | Q(known_to__gt=at), known_from__lte=at
     )
     return list(rows.order_by("id"))
@@ -171,6 +175,7 @@ def _matches(price: PriceFacts, wanted: catalog.PriceFilter) -> bool:
         (not wanted.provider or price.provider == wanted.provider)
         and (not wanted.model or covers(price.model, wanted.model))
         and (not wanted.meter or price.meter == wanted.meter)
+        and (not wanted.family or family_of(price.model.rstrip("*")) == wanted.family)
         and (wanted.on is None or price.holds(wanted.on))
         and all(word in f"{price.provider} {price.model}".lower() for word in words)
     )
@@ -211,6 +216,8 @@ def _contract(row: ContractPrice, version: VersionFacts) -> PriceFacts:
         note=row.note,
         created_by=row.created_by,
         adopted=row.known_from <= version.contract_known_at,
+        replaces=None if row.replaces is None else row.replaces.public_id,
+        cost_model=None if row.cost_model is None else row.cost_model.public_id,
     )
 
 

@@ -11,7 +11,7 @@ from apps.catalog.domain.meters import METERS
 from apps.core.domain.errors import Refusal
 from apps.rating.services import ContractDraft
 
-_SIZES: Final = [
+UNIT_SIZES: Final = [
     ("1", "1 unit"),
     ("1000", "1K (one thousand)"),
     ("1000000", "1M (one million)"),
@@ -23,7 +23,7 @@ CONDITIONS: Final = ("service_tier", "region", "context_gt", "window", "batch")
 _SHORT: Final = {"autocomplete": "off", "spellcheck": "false"}
 
 
-def _moment(**options: Any) -> forms.DateTimeField:
+def moment_field(**options: Any) -> forms.DateTimeField:
     """Return a field for a moment on the tenant's clock."""
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
     return forms.DateTimeField(widget=widget, **options)
@@ -55,11 +55,17 @@ class ContractPriceForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     unit_size = forms.TypedChoiceField(
-        label="Per", choices=_SIZES, coerce=int, initial="1000000", help_text="Units of the meter."
+        label="Per",
+        choices=UNIT_SIZES,
+        coerce=int,
+        initial="1000000",
+        help_text="Units of the meter.",
     )
     currency = forms.CharField(max_length=3, min_length=3, initial="USD")
-    valid_from = _moment(label="Valid from")
-    valid_to = _moment(label="Valid to", required=False, help_text="Empty: until further notice.")
+    valid_from = moment_field(label="Valid from")
+    valid_to = moment_field(
+        label="Valid to", required=False, help_text="Empty: until further notice."
+    )
     service_tier = forms.CharField(
         max_length=64, required=False, help_text="Empty: standard. Else priority, flex, ..."
     )
@@ -119,7 +125,7 @@ class ContractPriceForm(forms.Form):
 class EndForm(forms.Form):
     """When a contract price ends."""
 
-    valid_to = _moment(label="Ends at")
+    valid_to = moment_field(label="Ends at")
 
 
 def meter_choices() -> list[tuple[str, str]]:

@@ -13,10 +13,13 @@ from django.urls import reverse
 from apps.catalog.domain.conditions import ORDINARY
 from apps.catalog.domain.meters import meter_facts, plural, unit_in_words
 from apps.core import presentation
+from apps.core.domain.money import EXACT
 from apps.core.presentation import UnitPrice
 from apps.core.web.charts import Chart, Frame, Series, trend
 from apps.core.web.lists import Column
-from apps.rating.selectors import PriceFacts
+from apps.rating.domain.prices import BEGINNING, FOREVER
+from apps.rating.domain.prices import PriceRow as BookRow
+from apps.rating.selectors import PriceBook, PriceFacts, SkuKey, Use, explain
 
 _ALL: Final = {
     column.key: column
@@ -36,8 +39,11 @@ COLUMNS: Final = [column for key, column in _ALL.items() if key != "state"]
 MODEL_COLUMNS: Final = [
     column for key, column in _ALL.items() if key not in {"model", "provider", "source"}
 ]
-_SERIES: Final = 6
+_SERIES: Final = 7
 _INSTANT: Final = timedelta(microseconds=1)
+
+_Axis = tuple[int, str, str]
+"""Unit size, currency and unit of what a chart compares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +102,19 @@ def url_of(price: PriceFacts) -> str:
     return reverse("rating:model", args=[price.provider, price.model])
 
 
-def history_chart(prices: Sequence[PriceFacts], *, now: datetime) -> Chart | None:
-    """Draw how the ordinary prices per unit changed; None when they never did.
+def history_chart(prices: Sequence[PriceFacts], *, book: PriceBook, now: datetime) -> Chart | None:
+    """Draw how the ordinary prices per unit changed, list beside yours; None when they never did.
 
-    Prices of the most frequent unit and currency only, so that one axis has one unit.
+    Prices of the most frequent unit and currency only, so that one axis has one unit. What is
+    yours is what the book takes, discounts and committed levels too.
     """
     ordinary = [price for price in prices if price.conditions == ORDINARY]
     if not ordinary:
         return None
     axis = _most_frequent(ordinary)
     shown = [price for price in ordinary if _axis(price) == axis]
-    moments = sorted(
-        {at for price in shown for at in (price.valid_from, price.valid_to) if at is not None}
-    )
+    sku = SkuKey(shown[0].provider, _model_of(shown))
+    moments = _moments(book, sku)
     if not moments:
         return None
     unit_size, currency, unit = axis
@@ -116,23 +122,97 @@ def history_chart(prices: Sequence[PriceFacts], *, now: datetime) -> Chart | Non
         key="price-history",
         title=_finding(moments),
         unit=f"{currency} per {unit_in_words(unit_size=unit_size, unit=unit)}",
-        note="Ordinary requests, from each change on; a contract price goes over the list price.",
+        note="Ordinary requests; each price holds from its day on. Yours is a contract price, or "
+        "the list price less a discount.",
     )
-    points = [point for at in moments for point in (at - _INSTANT, at)]
-    categories = [
-        word
-        for at in moments
-        for word in (f"until {presentation.day(at)}", f"from {presentation.day(at)}")
-    ]
+    points = [moments[0] - _INSTANT, *moments, *([now] if now > moments[-1] else [])]
+    categories = ["before", *(presentation.day(at) for at in moments)]
     if now > moments[-1]:
-        points.append(now)
         categories.append("today")
-    meters = list(dict.fromkeys(price.meter for price in shown))[:_SERIES]
     series = [
-        Series(meter_facts(meter).label, [_at(shown, meter, at) for at in points])
-        for meter in meters
+        line
+        for meter in dict.fromkeys(price.meter for price in shown)
+        for line in _series(meter, shown, points, (book, sku, axis))
     ]
-    return trend(frame, categories=categories, series=series, kind="line")
+    return trend(frame, categories=categories, series=series[:_SERIES], kind="steps")
+
+
+def _series(
+    meter: str,
+    prices: Sequence[PriceFacts],
+    points: Sequence[datetime],
+    yours: tuple[PriceBook, SkuKey, _Axis],
+) -> list[Series]:
+    """Return the list price of a meter, and what is paid where that is another."""
+    label = meter_facts(meter).label
+    listed = [price for price in prices if price.kind == "list"]
+    found = [Series(f"{label}, list", [_at(listed, meter, at) for at in points])]
+    book, sku, axis = yours
+    own = [_yours(book, sku, meter, at, axis) for at in points]
+    if any(amount is not None for amount in own):
+        found.append(Series(f"{label}, yours", own))
+    return [line for line in found if any(value is not None for value in line.values)]
+
+
+def _yours(book: PriceBook, sku: SkuKey, meter: str, at: datetime, axis: _Axis) -> Decimal | None:
+    """Return what is paid for the axis' unit where it is not the list price."""
+    quote = book.quote(sku=sku, meter=meter, at=at)
+    unit_size, currency, _ = axis
+    if quote is None or quote.row.kind == "list" or quote.currency != currency:
+        return None
+    return EXACT.divide(EXACT.multiply(quote.amount, Decimal(unit_size)), Decimal(quote.unit_size))
+
+
+def _moments(book: PriceBook, sku: SkuKey) -> list[datetime]:
+    """Return when ordinary prices of a model begin and end, in order."""
+    rows = [row for row in book.rows(sku=sku) if row.conditions == ORDINARY]
+    edges = {edge for row in rows for edge in (row.valid_from, row.valid_to)}
+    return sorted(edges - {BEGINNING, FOREVER})
+
+
+def _model_of(prices: Sequence[PriceFacts]) -> str:
+    names = [price.model for price in prices if price.kind == "list"]
+    return names[0] if names else prices[0].model
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """What a meter of a model costs now, by the book; `beneath` is the list price it goes over."""
+
+    meter: str
+    price: UnitPrice | None
+    kind: str
+    source: str
+    beneath: UnitPrice | None
+    why: str
+
+
+def charged(book: PriceBook, *, provider: str, model: str, now: datetime) -> list[Charged]:
+    """Return what an ordinary request pays for each meter that a model has prices for."""
+    sku = SkuKey(provider, model)
+    meters = dict.fromkeys(row.meter for row in book.rows(sku=sku) if not row.conditions.other)
+    found = (_charged(book, provider, model, meter, now) for meter in sorted(meters))
+    return [each for each in found if each.price is not None or each.why]
+
+
+def _charged(book: PriceBook, provider: str, model: str, meter: str, now: datetime) -> Charged:
+    use = Use(provider=provider, model=model, meter=meter, at=now)
+    found = explain(use=use, book=book)
+    listed = next((row for row in found.beneath if row.kind == "list"), None)
+    price = found.price
+    return Charged(
+        meter=meter_facts(meter).label,
+        price=None if price is None else _unit_price(price),
+        kind="" if price is None else price.kind,
+        source="" if price is None else price.source,
+        beneath=None if listed is None else _unit_price(listed),
+        why=(found.why_unpriced or "") if found.rivals else "",
+    )
+
+
+def _unit_price(row: BookRow) -> UnitPrice:
+    unit = plural(meter_facts(row.meter).unit)
+    return UnitPrice(row.amount, row.currency, row.unit_size, unit)
 
 
 def _finding(moments: Sequence[datetime]) -> str:
@@ -158,18 +238,15 @@ def _validity(price: PriceFacts) -> str:
 
 
 def _at(prices: Iterable[PriceFacts], meter: str, at: datetime) -> Decimal | None:
-    """Return a meter's price at a moment; contract over list."""
-    for kind in ("contract", "list"):
-        for price in prices:
-            if (price.kind, price.meter) == (kind, meter) and price.holds(at):
-                return price.amount
-    return None
+    """Return a meter's price at a moment."""
+    found = (price.amount for price in prices if price.meter == meter and price.holds(at))
+    return next(found, None)
 
 
-def _axis(price: PriceFacts) -> tuple[int, str, str]:
+def _axis(price: PriceFacts) -> _Axis:
     return (price.unit_size, price.currency, price.unit)
 
 
-def _most_frequent(prices: Sequence[PriceFacts]) -> tuple[int, str, str]:
+def _most_frequent(prices: Sequence[PriceFacts]) -> _Axis:
     axes = [_axis(price) for price in prices]
     return max(dict.fromkeys(axes), key=axes.count)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_date
 from django.views.generic import FormView, TemplateView, View
 
 from apps.audit import selectors as audit
@@ -36,6 +39,7 @@ from apps.rating.web.forms import (
 from apps.rating.web.lists import (
     COLUMNS,
     MODEL_COLUMNS,
+    charged,
     conditions_of,
     history_chart,
     kind_of,
@@ -43,6 +47,8 @@ from apps.rating.web.lists import (
     unit_price_of,
 )
 from apps.rating.web.preview import preview_of
+from apps.rating.web.tabs import price_tabs
+from apps.tenants import selectors as tenants
 
 PAGE: Final = 50
 MOST_EXPORTED: Final = 10_000
@@ -65,6 +71,7 @@ class Prices(PageMixin, TemplateView):
             subtitle="What providers list and what you negotiated. A contract price goes over "
             "the list price of the same meter under the same conditions.",
             primary=new if self.actor.may(Scope.PRICES_WRITE) else None,
+            tabs=price_tabs(self.actor, _HERE),
             facts=[
                 Fact("Price book", f"version {version.version}"),
                 Fact("List prices as of", presentation.moment(version.catalog_known_at)),
@@ -92,7 +99,7 @@ class Prices(PageMixin, TemplateView):
             kind=state.get("kind") if state.get("kind") in dict(_KINDS) else "",
             cursor=state.get("cursor"),
             limit=limit,
-            known_at=timezone.now(),
+            known_at=known_on(state),
         )
         return DataList(
             key="prices",
@@ -120,23 +127,52 @@ def _filters() -> list[Filter]:
         Filter(key="kind", label="Kind", options=_KINDS),
         Filter(key="provider", label="Provider", options=list(catalog.provider_names().items())),
         Filter(key="meter", label="Meter", options=meter_choices()),
+        Filter(key="family", label="Family"),
+        Filter(key="on", label="Valid on", kind="date"),
+        Filter(key="as_known_on", label="As known on", kind="date"),
     ]
 
 
+def known_on(state: ListState) -> datetime:
+    """Return the end of the day in `as_known_on`, in the tenant's zone; now without one."""
+    day = _day(state, "as_known_on")
+    now = timezone.now()
+    return now if day is None else min(now, _midnight(day + timedelta(days=1)))
+
+
+def _day(state: ListState, name: str) -> date | None:
+    try:
+        return parse_date(state.get(name))
+    except ValueError:
+        return None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=tenants.current().timezone)
+
+
 def _wanted(state: ListState) -> catalog.PriceFilter:
+    day = _day(state, "on")
     return catalog.PriceFilter(
         provider=state.get("provider"),
         model=state.get("model"),
         meter=state.get("meter"),
         text=state.get("q")[:200],
+        family=state.get("family"),
+        on=None if day is None else _midnight(day),
     )
 
 
 class ModelPrices(PageMixin, TemplateView):
-    """Shows everything known about the prices of one model."""
+    """Shows everything known about the prices of one model, now or on an earlier day."""
 
     template_name = "rating/model.html"
     scopes = _READ
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if ListState.of(request).export:
+            return list_response(self.get_context_data()["list"], filename="model-prices")
+        return super().get(request, *args, **kwargs)
 
     def page(self) -> Page:
         provider, model = self._names
@@ -162,20 +198,27 @@ class ModelPrices(PageMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         now = timezone.now()
         provider, model = self._names
-        prices = selectors.price_history(provider=provider, model=model, now=now)
+        state = ListState.of(self.request)
+        known_at = known_on(state)
+        prices = selectors.price_history(provider=provider, model=model, known_at=known_at)
+        book = selectors.book_as_known(known_at)
         shown = DataList(
             key="model-prices",
             caption="Prices of this model, past and future",
             columns=MODEL_COLUMNS,
             rows=[row_of(price, now=now) for price in prices],
-            state=ListState.of(self.request),
+            state=state,
+            filters=[Filter(key="as_known_on", label="As known on", kind="date")],
+            exports=("csv", "xlsx"),
             empty=Empty(title="No price is known", text="Its usage is unpriced until one is."),
         )
         contracted = [price for price in prices if price.public_id is not None]
         entries = [entry for price in contracted for entry in _entries(price)]
         return super().get_context_data(
             list=shown,
-            chart=history_chart(prices, now=now),
+            chart=history_chart(prices, book=book, now=now),
+            charged=charged(book, provider=provider, model=model, now=now),
+            known_on=state.get("as_known_on") and known_at,
             entries=sorted(entries, key=lambda entry: entry.at, reverse=True),
             **kwargs,
         )
@@ -280,6 +323,7 @@ class ContractPricePage(PageMixin, TemplateView):
                 Fact("Valid from", presentation.moment(price.valid_from)),
                 Fact("Valid to", presentation.moment(price.valid_to)),
                 Fact("Recorded by", price.created_by),
+                *_origin(price),
             ],
         )
 
@@ -292,6 +336,16 @@ class ContractPricePage(PageMixin, TemplateView):
     @property
     def _price(self) -> selectors.PriceFacts:
         return selectors.contract_price(self.kwargs["price"])
+
+
+def _origin(price: selectors.PriceFacts) -> Iterator[Fact]:
+    """Yield where a price comes from: what it took over, and what it was derived by."""
+    if price.replaces is not None:
+        url = reverse("rating:contract_price", args=[price.replaces])
+        yield Fact("Took over from", "an earlier price", url)
+    if price.cost_model is not None:
+        url = reverse("rating:cost_model", args=[price.cost_model])
+        yield Fact("Derived", "from a cost model", url)
 
 
 class EndContractPrice(PageMixin, FormView):  # type: ignore[type-arg]
