@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from finops_platform.embedded.credentials import SUPERUSER, secret
 from finops_platform.embedded.home import REPOSITORY, Home
-from finops_platform.embedded.processes import end_group, is_alive
+from finops_platform.embedded.postgres import _wheel
+from finops_platform.embedded.processes import clean_environment, end_group, is_alive
 from finops_platform.embedded.services import Services
 from tests import live
 from tests.cluster import Cluster
@@ -48,38 +51,42 @@ class Site:
         }
 
     @contextmanager
-    def running(self) -> Iterator[Site]:
-        """Start servers and web, and end all of it."""
+    def running(self, *, origin: Cluster) -> Iterator[Site]:
+        """Start servers and web on a copy of the tests' own cluster, and end all of it."""
         self.cluster.open()
         try:
-            with self._at_home():
-                self.cluster.provide(DATABASE)
+            self._copy(origin)
+            self.cluster.provide(DATABASE)
             self.start_web()
             yield self
         finally:
             self._web.close()
             self.cluster.close()
 
-    @contextmanager
-    def _at_home(self) -> Iterator[None]:
-        """Let the template be built here: its builder reads the environment."""
-        before = {name: os.environ.get(name) for name in self.environment}
-        os.environ.update(self.environment)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+    def _copy(self, origin: Cluster) -> None:
+        """Copy secrets and data, template and all: migrating anew would take most of the time."""
+        source, target = origin.services.postgres, self.cluster.services.postgres
+        self.home.prepare()
+        for path in origin.home.secrets.iterdir():
+            shutil.copy2(path, self.home.secrets / path.name)
+        account = target._prepare_places()
+        command = [
+            str(_wheel() / "bin" / "pg_basebackup"), "--pgdata", str(target.data), "--no-sync",
+            "--host", str(source.socket_directory), "--username", SUPERUSER, "--checkpoint", "fast",
+        ]  # fmt: skip
+        password = secret(origin.home, "postgres_superuser")
+        environment = {**clean_environment(), "PGPASSWORD": password}
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        if os.geteuid() == 0:
+            for path in (target.data, *target.data.rglob("*")):
+                os.chown(path, account.uid, account.gid)
 
     # Web and worker
 
     def start_web(self) -> None:
-        """Serve with two processes; the port is new each time."""
+        """Serve; the port is new each time."""
         log = self.home.log / "web.log"
-        web = live.web_process(log=log, workers=2, more=self.environment)
+        web = live.web_process(log=log, workers=1, more=self.environment)
         self.port, self.process = self._web.enter_context(web)
 
     def kill_web(self) -> None:
