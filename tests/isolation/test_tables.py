@@ -113,7 +113,7 @@ def test_two_tenants_on_one_thread_never_mix(acme, globex):
         assert holding("public", own) == {}
         with schema_context(schema), connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM usage_event")
-            assert cursor.fetchone() == (64,)  # 60, a reversal, and an amendment's two rows
+            assert cursor.fetchone() == (64,)  # 60, a usage object, a reversal, an amendment's two rows
             cursor.execute("SELECT count(*) FROM costs_billline")
             assert cursor.fetchone() == (2,)
 
