@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from apps.audit.models import AuditRecord
-from apps.core.domain.access import Actor, Scope, system_actor
+from apps.core.domain.access import Actor, Role, Scope, system_actor
 from apps.core.domain.errors import Forbidden, Missing
 from apps.core.domain.months import Month
 from apps.costs import selectors as costs
@@ -23,8 +23,9 @@ from apps.rating import selectors as rating
 from apps.usage import selectors
 from apps.usage import services as usage
 from apps.usage.models import Event, PriceCorrection, Rollup
-from tests.accounts.people import bearer, browser, service_key
+from tests.accounts.people import bearer, browser, person, service_key, signed_in
 from tests.ingest.factories import NOW, WRITER, contract, event, send
+from tests.ingest.test_pages import text_of
 
 JANUARY, FEBRUARY = Month(2026, 1), Month(2026, 2)
 LATER = NOW + timedelta(hours=1)
@@ -322,3 +323,43 @@ class TestDoors:
             answer = self.call("post", path + query, Scope.USAGE_WRITE, body=body)
             assert answer.status_code == status
         assert Event.objects.get(event_id="b7").feed == "bucket"
+
+
+@pytest.mark.usefixtures("both")
+class TestPages:
+    PREVIEW = {
+        "preview": "yes",
+        "account": "testco",
+        "model": "tiny",
+        "feed": "bucket",
+        "since": "2026-01",
+        "reason": "the gateway misses the batch jobs",
+    }
+
+    def test_a_choice_is_shown_before_it_is_made(self, time_machine: Any) -> None:
+        time_machine.move_to(NOW)
+        declare()
+        finance = signed_in("acme", person(Role.FINANCE))
+        page = text_of(finance.get("/sources/feeds/?month=2026-01"))
+        for word in ("1,250,000", "single requests", "said of the account", "Change"):
+            assert word in page, word
+        form = "/sources/feeds/change/"
+        assert "See what it would change" in text_of(finance.get(f"{form}?account=testco"))
+        page = text_of(finance.get(form, self.PREVIEW)).replace("\xa0", " ")
+        assert "USD 3.00" in page
+        assert "USD 3.50" in page
+        assert ModelFeed.objects.count() == 0
+        assert finance.post(form, self.PREVIEW).status_code == 302
+        assert cost() == Decimal("3.5")
+        page = text_of(finance.get("/sources/feeds/?month=2026-01"))
+        assert "said of the model" in page
+        whole = self.PREVIEW | {"model": ""}
+        assert finance.post(form, whole).status_code == 302
+        assert cost() == Decimal("3.75")
+        for change in ({"since": "2020-01"}, {"reason": ""}, {"model": "", "feed": "account"}):
+            assert finance.post(form, self.PREVIEW | change).status_code == 422
+        assert finance.post(form, whole | {"account": "nobody"}).status_code == 422
+        analyst = signed_in("acme", person(Role.ANALYST))
+        page = text_of(analyst.get("/sources/feeds/?month=2026-01"))
+        assert "/sources/feeds/change/" not in page
+        assert analyst.post(form, self.PREVIEW).status_code == 403

@@ -71,6 +71,7 @@ _CUSTOMERS: Final = (
 _SOURCES: Final = (
     Place(label="Connectors", path="/sources/", scope=Scope.BILLING_READ),
     Place(label="Bills", path="/sources/bills/", scope=Scope.BILLING_READ),
+    Place(label="Feeds", path="/sources/feeds/", scope=Scope.BILLING_READ),
     Place(label="Reconciliation", path="/reconciliation/", scope=Scope.BILLING_READ),
     Place(label="Shadow AI", path="/shadow-ai/", scope=Scope.BILLING_READ),
 )

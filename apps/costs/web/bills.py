@@ -98,7 +98,7 @@ class Bills(PageMixin, TemplateView):
             "whole bill before it; all versions stay on record.",
             crumbs=[Crumb("Sources")],
             primary=upload if self.actor.may(Scope.BILLING_WRITE) else None,
-            tabs=_tabs("bills"),
+            tabs=source_tabs("bills"),
         )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -226,7 +226,7 @@ class Accounts(PageMixin, TemplateView):
             subtitle="Where cost comes from, and whose amounts count: our metering or the bill.",
             crumbs=[Crumb("Sources")],
             primary=new if self.actor.may(Scope.BILLING_WRITE) else None,
-            tabs=_tabs("accounts"),
+            tabs=source_tabs("accounts"),
         )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -281,10 +281,12 @@ class NewAccount(PageMixin, FormView):  # type: ignore[type-arg]
         return HttpResponseRedirect(reverse("costs:accounts"))
 
 
-def _tabs(here: str) -> list[Tab]:
+def source_tabs(here: str) -> list[Tab]:
+    """Return the tabs of bills, accounts and feeds."""
     return [
         Tab(label="Bills", url=reverse("costs:bills"), active=here == "bills"),
         Tab(label="Accounts", url=reverse("costs:accounts"), active=here == "accounts"),
+        Tab(label="Feeds", url=reverse("costs:feeds"), active=here == "feeds"),
     ]
 
 

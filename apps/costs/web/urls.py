@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.costs.web import attribution, bills
+from apps.costs.web import attribution, bills, feeds
 
 app_name = "costs"
 urlpatterns = [
@@ -13,6 +13,8 @@ urlpatterns = [
     path("sources/bills/<uuid:public_id>/", bills.BillPage.as_view(), name="bill"),
     path("sources/accounts/", bills.Accounts.as_view(), name="accounts"),
     path("sources/accounts/new/", bills.NewAccount.as_view(), name="new_account"),
+    path("sources/feeds/", feeds.FeedsPage.as_view(), name="feeds"),
+    path("sources/feeds/change/", feeds.ChangeFeed.as_view(), name="change_feed"),
     path("settings/attribution/", attribution.Attribution.as_view(), name="attribution"),
     path("settings/attribution/map/", attribution.MapValue.as_view(), name="map"),
     path("settings/attribution/preview/", attribution.PreviewRule.as_view(), name="preview"),
