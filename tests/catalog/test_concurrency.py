@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import connections
+from django_tenants.utils import schema_context
 
 from apps.catalog import services
-from apps.catalog.models import AiModel, ListPrice, Recognition
+from apps.catalog.models import AiModel, ListPrice, PriceDecision, Recognition
 from apps.core.domain.access import system_actor
+from tests.catalog.reviewers import approve, operator, waiting
 from tests.catalog.test_import import published
+from tests.catalog.test_review import load_sheet
 
 LATER = datetime(2031, 1, 1, tzinfo=UTC)
 
@@ -33,3 +37,30 @@ def test_imports_at_once_change_nothing_twice(committed_db):
         reports = list(pool.map(run, range(4)))
     assert not any(report.changed for report in reports)
     assert [table.objects.count() for table in (AiModel, ListPrice, Recognition)] == before
+
+
+def test_of_four_people_who_approve_at_once_one_publishes(committed_db):
+    """What is committed stays: a provider of its own, known since the present moment."""
+    at = datetime.now(UTC)
+    name = f"race-{uuid.uuid4().hex[:8]}"
+    row = f"{name},wise,input_tokens,,1.00,1000000,USD,2026-01-01T00:00:00Z,,"
+    load_sheet(row, now=at)
+    (change,) = waiting(provider=name)
+    people = [operator(f"{who}@{name}.example") for who in ("ada", "ben", "cy", "di")]
+    start = threading.Barrier(4)
+
+    def decide(actor):
+        try:
+            start.wait(timeout=20)
+            return approve(change, by=actor, now=at + timedelta(seconds=1)).published
+        except services.ChangeSettled:
+            return 0
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        published_by = list(pool.map(decide, people))
+    assert sorted(published_by) == [0, 0, 0, 1]
+    with schema_context("public"):
+        assert ListPrice.objects.filter(model__provider__code=name).count() == 1
+        assert PriceDecision.objects.filter(change=change).count() == 1

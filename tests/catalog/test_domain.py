@@ -298,5 +298,5 @@ def test_units_in_words():
     assert unit_in_words(unit_size=1000, unit="search") == "1K searches"
     assert unit_in_words(unit_size=100, unit="page") == "100 pages"
     assert unit_in_words(unit_size=1, unit="hour") == "hour"
-    assert meter_facts("gpu_seconds").unit == "unit"
+    assert meter_facts("wishes").unit == "unit"
     assert meter_facts("thinking_tokens").size == 1_000_000

@@ -12,7 +12,7 @@ from apps.catalog.domain.conditions import Conditions
 from apps.catalog.domain.published import Rate
 from apps.catalog.domain.review import Step, Timeline, same_price, spliced
 from apps.catalog.domain.statements import Subject
-from apps.catalog.models import ListPrice
+from apps.catalog.models import ListPrice, PriceChange
 from apps.catalog.services.stored import ModelName, ensure_models, store_meters
 
 _COPY: Final = (
@@ -43,11 +43,20 @@ _COLUMNS: Final = (
 
 
 class Origin(NamedTuple):
-    """Where a list price comes from; no change when it was taken over as the first of all."""
+    """Where a list price comes from; no change when it was taken over as the first of all.
+
+    A change that is only now published has its key when the listing is written.
+    """
 
     source: str
     source_hash: str
-    change: int | None
+    change: PriceChange | int | None
+
+    def columns(self) -> tuple[str, str, int | None]:
+        """Return what the table keeps of it."""
+        change = self.change
+        key = change.pk if isinstance(change, PriceChange) else change
+        return self.source, self.source_hash, key
 
 
 class Listing:
@@ -117,7 +126,7 @@ class Listing:
                         step.valid_from,
                         step.valid_to,
                         now,
-                        *self._origin_of(subject, step),
+                        *self._origin_of(subject, step).columns(),
                     )
                 )
 

@@ -36,7 +36,7 @@ from apps.catalog.domain.review import (
     rate_at,
     same_price,
 )
-from apps.catalog.domain.statements import Reading, Subject
+from apps.catalog.domain.statements import SOURCES, Reading, Subject
 from apps.catalog.models import AiModel, ListPrice, PriceChange
 from apps.catalog.services.listing import Listing, Origin
 from apps.catalog.services.observing import Observed, statements_of
@@ -112,22 +112,43 @@ class Review:
         self._peers = PeerPrices(now)
         self._notes = _notes_of(self._reading)
         self._proposals: list[PriceChange] = []
-        self._agreed: list[tuple[PriceChange, Subject, Step]] = []
+        self._agreed: list[PriceChange] = []
         self._settled: dict[str, list[PriceChange]] = {State.PUBLISHED: [], State.SUPERSEDED: []}
 
     def run(self) -> Reviewed:
         """Decide every subject, write the changes, and hand what is published to the listing."""
         for subject in self._observed.before:
-            for change in self._waiting.get(subject, ()):
-                self._reconsider(subject, change)
-            for step in self._steps(subject):
-                self._propose(subject, step)
+            self._review(subject)
         self._write()
         return Reviewed(
             published=len(self._agreed) + len(self._settled[State.PUBLISHED]),
             proposed=len(self._proposals),
             superseded=len(self._settled[State.SUPERSEDED]),
         )
+
+    def _review(self, subject: Subject) -> None:
+        """Decide what waits and what is new; sources that say from when come first."""
+        source = self._reading.source
+        steps = self._steps(subject)
+        called_for: list[PriceChange] = []
+        for change in self._waiting.get(subject, ()):
+            mine = change.source == source.code
+            if mine and not any(_is_same(change, one, dated=source.dated) for one in steps):
+                self._settle(change, State.SUPERSEDED)
+            else:
+                called_for.append(change)
+        own = [change for change in called_for if change.source == source.code]
+        fresh = [
+            step
+            for step in steps
+            if not any(_is_same(change, step, dated=source.dated) for change in own)
+        ]
+        for dated in (True, False):
+            for change in called_for:
+                if SOURCES[change.source].dated is dated:
+                    self._reconsider(subject, change)
+            if source.dated is dated:
+                self._propose_all(subject, fresh)
 
     def _steps(self, subject: Subject) -> list[Step]:
         source, before = self._reading.source, self._observed.before[subject]
@@ -146,13 +167,17 @@ class Review:
                 is_still_known=known,
                 now=self._now,
             )
+        return [step for step in steps if not self._is_settled(subject, step, source.code)]
+
+    def _is_settled(self, subject: Subject, step: Step, source: str) -> bool:
+        """Tell whether the list says so already, or what others state exactly, a percent off."""
+        listed = self.listing.timeline(subject)
         statements = self._statements.get(subject, {})
-        others = [one for code, one in statements.items() if code != source.code]
-        return [
-            step
-            for step in steps
-            if not is_confirmed(step, listed=listed, others=others, now=self._now)
-        ]
+        others = [one for code, one in statements.items() if code != source]
+        have = rate_at(listed, moment_of(step, self._now))
+        return same_price(have, step.rate) or is_confirmed(
+            step, listed=listed, others=others, now=self._now
+        )
 
     def _stated(self, subject: Subject, source: str) -> Timeline:
         statement = self._statements.get(subject, {}).get(source)
@@ -171,10 +196,9 @@ class Review:
     def _reconsider(self, subject: Subject, change: PriceChange) -> None:
         """Publish a waiting change that is agreed on now; let go of one that nobody calls for."""
         step = step_of(change)
-        listed = self.listing.timeline(subject)
         at = moment_of(step, self._now)
         stated = rate_at(self._stated(subject, change.source), at)
-        if not same_price(stated, step.rate) or same_price(rate_at(listed, at), step.rate):
+        if not same_price(stated, step.rate) or self._is_settled(subject, step, change.source):
             self._settle(change, State.SUPERSEDED)
             return
         verdict = self._verdict(subject, step)
@@ -194,20 +218,16 @@ class Review:
         change.state, change.settled_at = state, self._now
         self._settled[state].append(change)
 
-    def _propose(self, subject: Subject, step: Step) -> None:
-        source = self._reading.source
-        waiting = [
-            one
-            for one in self._waiting.get(subject, ())
-            if one.state == State.PROPOSED and one.source == source.code
-        ]
-        if any(_is_same(one, step, dated=source.dated) for one in waiting):
-            return
-        change = self._change(subject, step, self._verdict(subject, step))
-        if change.state == State.PUBLISHED:
-            self._agreed.append((change, subject, step))
-        else:
-            self._proposals.append(change)
+    def _propose_all(self, subject: Subject, steps: Iterable[Step]) -> None:
+        for step in steps:
+            if self._is_settled(subject, step, self._reading.source.code):
+                continue
+            change = self._change(subject, step, self._verdict(subject, step))
+            if change.state == State.PUBLISHED:
+                self._agreed.append(change)
+                self.listing.publish(subject, step, origin_of(change))
+            else:
+                self._proposals.append(change)
 
     def _change(self, subject: Subject, step: Step, verdict: Verdict) -> PriceChange:
         old = predecessor_of(step, self.listing.timeline(subject), self._now)
@@ -259,10 +279,7 @@ class Review:
         settled = [change for changes in self._settled.values() for change in changes]
         fields = ["state", "basis", "settled_at", "agreeing", "differing", "approvers", "caution"]
         PriceChange.objects.bulk_update(settled, fields, batch_size=500)
-        agreed = [change for change, _, _ in self._agreed]
-        PriceChange.objects.bulk_create(agreed, batch_size=1000)
-        for change, subject, step in self._agreed:
-            self.listing.publish(subject, step, origin_of(change))
+        PriceChange.objects.bulk_create(self._agreed, batch_size=1000)
         if self._proposals:
             _copy(self._proposals)
 
@@ -322,7 +339,7 @@ def step_of(change: PriceChange) -> Step:
 
 def origin_of(change: PriceChange) -> Origin:
     """Return where a list price comes from that a change publishes."""
-    return Origin(change.source_label, change.source_hash, change.pk)
+    return Origin(change.source_label, change.source_hash, change)
 
 
 def _is_same(change: PriceChange, step: Step, *, dated: bool) -> bool:
