@@ -39,6 +39,7 @@ class Traces(APIView):
 
     @extend_schema(
         operation_id="otlp_traces",
+        tags=["ingest"],
         request={otlp.PROTOBUF: bytes, otlp.JSON: dict[str, Any]},
         responses={(200, otlp.JSON): dict[str, Any], (200, otlp.PROTOBUF): bytes},
     )
