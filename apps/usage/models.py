@@ -308,6 +308,11 @@ class Outcome(models.Model):
             models.Index(fields=["trace_id"], name="usage_outcome_trace"),
             models.Index(fields=["source", "event_id"], name="usage_outcome_event"),
             models.Index(fields=["occurred_at"], name="usage_outcome_occurred"),
+            models.Index(
+                fields=["experiment"],
+                condition=Q(experiment__gt=""),
+                name="usage_outcome_experiment",
+            ),
         ]
 
     def __str__(self) -> str:

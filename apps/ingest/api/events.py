@@ -25,6 +25,7 @@ from apps.core.domain.errors import Invalid, Refusal, Unavailable
 from apps.ingest import services as ingest
 from apps.ingest.api.body import body_of, form_of
 from apps.ingest.api.serializers import EventList, EventQuery, ReceiptOutput, page_body
+from apps.ingest.api.views import event_body
 from apps.ingest.domain.receipt import BatchRefused
 from apps.usage import selectors as usage
 from apps.usage.domain.decode import decode_events
@@ -85,7 +86,7 @@ class Events(APIView):
         actor = actor_of(request)
         if "source" in names and "id" in names:
             found = usage.event(source=names["source"], event_id=names["id"], actor=actor)
-            return Response(found.as_dict())
+            return Response(event_body(found))
         query = EventQuery.read(request)
         page = usage.events(
             filters=query.filters, cursor=query.cursor, limit=query.limit, actor=actor

@@ -69,6 +69,7 @@ class EventOutput(serializers.Serializer[Any]):
     meters = serializers.DictField(child=serializers.CharField())
     rating = serializers.DictField(required=False)
     history = serializers.ListField(child=serializers.DictField(), required=False)
+    outcomes = serializers.ListField(child=serializers.DictField(), required=False)
     raw_usage = serializers.DictField(required=False, allow_null=True)
     unknown_usage = serializers.ListField(child=serializers.CharField(), required=False)
 

@@ -44,7 +44,13 @@ class OneEvent(APIView):
     def get(self, request: Request, source: str, event_id: str) -> Response:
         """Return an event: meters, quantities, unit prices, price version, cost."""
         found = usage.event(source=source, event_id=event_id, actor=actor_of(request))
-        return Response(found.as_dict())
+        return Response(event_body(found))
+
+
+def event_body(found: usage.RatedEvent) -> dict[str, Any]:
+    """Return an event with its rating, and what came of it, its trace and its experiment."""
+    outcomes = [outcome.as_dict() for outcome in usage.outcomes_of(found.event)]
+    return {**found.as_dict(), "outcomes": outcomes}
 
 
 class VoidEvent(APIView):
