@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from typing import Any
 
 from apps.core.domain.access import system_actor
@@ -44,6 +44,39 @@ def test_rebuilt_rollups_are_identical(acme: Any) -> None:
         contract(model=f"tiny-{number}", input_tokens="2.50", output_tokens="10", pages="3")
     receipt = send(spread())
     assert receipt.accepted == 200
+    assert usage.verify_rollups() == []
+
+
+def test_costs_are_exact_whoever_multiplies(acme: Any) -> None:
+    """Large and small prices, quantities beyond 64 bits, decimals: all as if by hand."""
+    contract(
+        model="odd", input_tokens="0.000000000000000001", output_tokens="999999.99", pages="0.1"
+    )
+    most = 10**18 - 1
+    events = [
+        event(
+            f"odd-{number}",
+            model="odd",
+            usage={"input_tokens": most, "output_tokens": most - number},
+            meters={"pages": "0.000001"} if number > 15 else None,
+            tags={"team": "large" if number < 11 else "small" if number < 16 else "pages"},
+        )
+        for number in range(18)
+    ]
+    assert send(events[:16]).accepted == 16
+    assert send(events[16:]).accepted == 2
+    million = Decimal(1_000_000)
+    kept = {
+        meter: sum(row.cost or 0 for row in Rollup.objects.filter(meter=meter))
+        for meter in ("input_tokens", "output_tokens", "pages")
+    }
+    output = sum(most - number for number in range(18))
+    with localcontext(Context(prec=60)):
+        assert kept == {
+            "input_tokens": 18 * most * Decimal("0.000000000000000001") / million,
+            "output_tokens": output * Decimal("999999.99") / million,
+            "pages": Decimal("0.000002") * Decimal("0.1") / million,
+        }
     assert usage.verify_rollups() == []
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from apps.core.domain.errors import Unprocessable
-from apps.documents.adapters import html, pdf, spreadsheets
+from apps.documents.adapters import html, spreadsheets
 from apps.documents.adapters.layouts import statement, statement_sheets
 from apps.documents.adapters.layouts.statement import Issue
 from apps.documents.domain.states import Format, Kind
@@ -65,8 +65,11 @@ def template_version(kind: Kind) -> str:
 
 def renderer_of(format: Format) -> str:
     """Return the fingerprint of a format's renderer."""
+    if format is Format.PDF:
+        from apps.documents.adapters import pdf  # a web process that draws nothing does without
+
+        return pdf.fingerprint()
     return {
-        Format.PDF: pdf.fingerprint(),
         Format.CSV: spreadsheets.FINGERPRINT_CSV,
         Format.XLSX: spreadsheets.FINGERPRINT_XLSX,
     }[format]
@@ -103,6 +106,8 @@ def laid_out(content: Content, *, locale: str) -> dict[str, Any]:
 def _pdf(content: Content, locale: str) -> bytes:
     context = laid_out(content, locale=locale)
     text = html.html_of(template=statement.TEMPLATE, context=context)
+    from apps.documents.adapters import pdf
+
     return pdf.pdf_of(text, stylesheet=statement.STYLESHEET)
 
 

@@ -110,7 +110,7 @@ def _write(plan: _Plan, *, patiently: bool) -> list[Receipt]:
         for one in plan.requests
     ]
     with booking_transaction(plan.sheet):
-        book_in = hold({item.span.month for item in placed}, plan.calendar)
+        book_in = hold(usage.months_of(placed), plan.calendar)
         if patiently:
             recorded = usage.record_patiently(placed=placed, book_in=book_in, headers=headers)
         else:
@@ -121,7 +121,7 @@ def _write(plan: _Plan, *, patiently: bool) -> list[Receipt]:
         if plan.atomic and receipts[0].errors:
             raise BatchRefused(receipts[0].errors)
         _keep(receipts, headers, plan.requests)
-        usage.roll_up(booked=recorded.booked, feed=plan.feed)
+        usage.roll_up(booked=recorded.booked)
     return receipts
 
 

@@ -21,7 +21,7 @@ from psycopg.pq import Format
 _HEADER: Final = struct.Struct("!iiIii")
 _EMPTY: Final = struct.Struct("!iiI")
 _LENGTH: Final = struct.Struct("!i")
-_LONG: Final = struct.Struct("!iq")
+LONG: Final = struct.Struct("!iq")
 _INT: Final = struct.Struct("!ii")
 _SHORT: Final = struct.Struct("!ih")
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -55,7 +55,7 @@ class Longs(Packed):
     @classmethod
     def pack(cls, values: Iterable[int]) -> Packed:
         """Pack whole numbers of 64 bits."""
-        pack = _LONG.pack
+        pack = LONG.pack
         return cls.of([pack(8, value) for value in values])
 
 
@@ -102,6 +102,12 @@ class Days(Packed):
     element, array = 1082, 1182
 
 
+class Numerics(Packed):
+    """numeric[]"""
+
+    element, array = 1700, 1231
+
+
 def text(value: str) -> bytes:
     """Return the part of a text."""
     encoded = value.encode()
@@ -120,7 +126,7 @@ def jsonb(value: bytes) -> bytes:
 
 def long(value: int) -> bytes:
     """Return the part of a bigint."""
-    return _LONG.pack(8, value)
+    return LONG.pack(8, value)
 
 
 def short(value: int) -> bytes:
@@ -135,7 +141,7 @@ def day(value: date) -> bytes:
 
 def moment(value: datetime) -> bytes:
     """Return the part of a timestamptz."""
-    return _LONG.pack(8, (value - _EPOCH) // _MICROSECOND)
+    return LONG.pack(8, (value - _EPOCH) // _MICROSECOND)
 
 
 def uuid(value: UUID) -> bytes:
@@ -172,7 +178,7 @@ def _dumper(kind: type[Packed]) -> type[Dumper]:
     return PackedDumper
 
 
-_DUMPERS: Final = {kind: _dumper(kind) for kind in (Longs, Texts, Blobs, Moments, Days)}
+_DUMPERS: Final = {kind: _dumper(kind) for kind in (Longs, Texts, Blobs, Moments, Days, Numerics)}
 
 
 def server_cursor(cursor: Any) -> psycopg.Cursor[Any]:

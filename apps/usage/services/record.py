@@ -10,15 +10,14 @@ from typing import Final, TypeVar
 
 from apps.core.domain.months import Month
 from apps.usage import store
-from apps.usage.domain.cells import Cell, Sums, cells_of, sum_up
+from apps.usage.domain.cells import Sums, sum_up
 from apps.usage.domain.digest import digests_v1
-from apps.usage.domain.feeds import REQUEST
 from apps.usage.domain.placed import Claimed, Placed
 from apps.usage.services.outcomes import record_sent_outcomes
 
 Known = Mapping[tuple[str, str], store.KnownKey]
-Booked = Mapping[Month, Sequence[Cell]]
-"""What new events add to the rollups, by the month they are booked in."""
+Booked = Sequence[store.Upsert]
+"""What new events add to the rollups, an upsert for each month they are booked in, in order."""
 
 _CHUNK: Final = 512
 """Events that are worked on at a time: what they share is still at hand, and the database works."""
@@ -56,15 +55,15 @@ def record(
     _copy_events(map(desk.tell_apart, _chunks(placed)), placed, book_in, headers)
     claimed = desk.claimed
     if not claimed.new:
-        return Recorded(claimed, {})
+        return Recorded(claimed, ())
     sums: Sums = {}
     claimed.new.sort(key=_name)
     with store.storing_keys() as store_keys:
         for pairs in _chunks(claimed.new):
             store_keys(pairs)
             sum_up(sums, pairs)
-        booked = _booked(sums, book_in)
-    _keep_what_came_along(claimed, headers)
+        booked = _booked(sums, book_in, headers[0].feed)
+    _keep_what_came_along(desk.along, headers)
     return Recorded(claimed, booked)
 
 
@@ -86,26 +85,35 @@ def record_patiently(
     _copy_events(map(desk.tell_apart, _chunks(placed)), placed, book_in, headers)
     sums: Sums = {}
     sum_up(sums, desk.claimed.new)
-    _keep_what_came_along(desk.claimed, headers)
-    return Recorded(desk.claimed, _booked(sums, book_in))
+    _keep_what_came_along(desk.along, headers)
+    return Recorded(desk.claimed, _booked(sums, book_in, headers[0].feed))
 
 
-def roll_up(*, booked: Booked, feed: str = REQUEST) -> None:
+def months_of(placed: Iterable[Placed]) -> set[Month]:
+    """Return the months of use of events."""
+    return {span.month for span in {item.span for item in placed}}
+
+
+def roll_up(*, booked: Booked) -> None:
     """Add to the rollups; the last statement of a transaction that stores events.
 
     Batches of one hour touch the same few cells: whoever holds them makes the others wait, so
     they are held for no longer than this and the commit.
     """
     with store.writing() as writes:
-        for month, cells in booked.items():
-            writes.add_cells(month, cells, feed)
+        for upsert in booked:
+            writes.add_packed(upsert)
 
 
 class _Desk:
-    """Gives events their digests, and new ones their keys."""
+    """Gives events their digests, and new ones their keys.
+
+    `along` are the new ones that came with more than usage: an outcome, or a provider's object.
+    """
 
     def __init__(self, known: Known, keys: Iterator[int]) -> None:
         self.claimed = Claimed()
+        self.along: list[tuple[int, Placed]] = []
         self._known = known
         self._keys = keys
         self._met: dict[tuple[str, str], bytes] = {}
@@ -124,7 +132,11 @@ class _Desk:
                 same = digest in known[name].digests
             else:
                 met[name] = digest
-                new.append((next(keys), item))
+                pair = next(keys), item
+                new.append(pair)
+                draft = item.draft
+                if draft.outcome is not None or draft.raw_usage is not None:
+                    self.along.append(pair)
                 continue
             (claimed.duplicates if same else claimed.conflicts).append(item)
         claimed.new.extend(new)
@@ -138,7 +150,7 @@ def _copy_events(
     headers: Sequence[store.BatchHeader],
 ) -> None:
     """Append new events and their usage objects; events of several months are sorted out first."""
-    by_month = {book_in(month) for month in {item.span.month for item in placed}}
+    by_month = {book_in(month) for month in months_of(placed)}
     if len(by_month) == 1:
         store.copy_events(by_month.pop(), headers, chunks)
         return
@@ -149,7 +161,7 @@ def _copy_events(
         store.copy_events(month, headers, _chunks(sorted_out[month]))
 
 
-def _booked(sums: Sums, book_in: Callable[[Month], Month]) -> Booked:
+def _booked(sums: Sums, book_in: Callable[[Month], Month], feed: str) -> Booked:
     by_month: defaultdict[Month, Sums] = defaultdict(dict)
     months = {span.month for span, _ in sums}
     if len(months) == 1:
@@ -157,18 +169,20 @@ def _booked(sums: Sums, book_in: Callable[[Month], Month]) -> Booked:
     else:
         for key, quantities in sums.items():
             by_month[book_in(key[0].month)][key] = quantities
-    return {month: cells_of(by_month[month]) for month in sorted(by_month)}
+    return [store.pack_sums(month, by_month[month], feed) for month in sorted(by_month)]
 
 
-def _keep_what_came_along(claimed: Claimed, headers: Sequence[store.BatchHeader]) -> None:
+def _keep_what_came_along(
+    events: Sequence[tuple[int, Placed]], headers: Sequence[store.BatchHeader]
+) -> None:
     """Keep usage objects and outcomes that came with new events."""
-    store.insert_raw_usage(claimed.new)
+    store.insert_raw_usage(events)
     told: defaultdict[int, list[Placed]] = defaultdict(list)
-    for _, item in claimed.new:
+    for _, item in events:
         if item.draft.outcome is not None:
             told[item.member].append(item)
-    for member, events in told.items():
-        record_sent_outcomes(events=events, received_at=headers[member].received_at)
+    for member, items in told.items():
+        record_sent_outcomes(events=items, received_at=headers[member].received_at)
 
 
 def _reserved(count: int) -> Iterator[int]:

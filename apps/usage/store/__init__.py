@@ -25,7 +25,7 @@ from apps.usage.store.keys import (
 from apps.usage.store.raw import copy_raw_usage, insert_raw_usage
 from apps.usage.store.rollups import drop_empty_cells, has_rollups, replace_cells
 from apps.usage.store.scopes import Scope, StoredKey, ids_in_scope, stored_keys
-from apps.usage.store.writes import Writes, writing
+from apps.usage.store.writes import Upsert, Writes, pack_sums, writing
 
 __all__ = [
     "BatchHeader",
@@ -35,6 +35,7 @@ __all__ = [
     "Revision",
     "Scope",
     "StoredKey",
+    "Upsert",
     "Writes",
     "copy_events",
     "copy_inverse",
@@ -47,6 +48,7 @@ __all__ = [
     "known_keys",
     "lock_key",
     "looking_up",
+    "pack_sums",
     "replace_cells",
     "reserve_keys",
     "stored_keys",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from django.db import connection
 
 from apps.core.domain.months import Month
 from apps.usage.adapters import packed
-from apps.usage.adapters.packed import Days, Longs, Texts
-from apps.usage.domain.cells import Cell
+from apps.usage.adapters.packed import Days, Longs, Numerics, Texts
+from apps.usage.domain.cells import Cell, Sums
 from apps.usage.domain.feeds import REQUEST, Feed
+from apps.usage.domain.timeline import Rate, Span, unit_rate
 from apps.usage.sql import partition_name
 from apps.usage.store.binding import binding_cursor, packed_once, table
 
@@ -28,6 +30,81 @@ def add_cells_statement(month: Month, feed: str = REQUEST) -> str:
         "ON CONFLICT (period, day, utc_day, tag_set, sku, meter, price, feed) DO UPDATE "
         "SET quantity = kept.quantity + excluded.quantity, cost = kept.cost + excluded.cost"
     )
+
+
+def add_sums_statement(month: Month, feed: str = REQUEST) -> str:
+    """Return the upsert of sums of whole quantities, each at the price of one unit."""
+    return (
+        add_cells_statement(month, feed)
+        .replace("quantity::numeric, cost::numeric", "quantity, quantity * unit")
+        .replace("quantity, cost, currency) ON", "quantity, unit, currency) ON")
+    )
+
+
+def sums_columns(sums: Sums) -> list[packed.Packed] | None:
+    """Return the cells of sums column by column, in the order of locks; a hot loop.
+
+    The database multiplies quantities by unit prices, so that no cost is made here and read
+    there. None when that is not exact: quantities are no whole numbers of 64 bits, the price of
+    one unit has too many digits, or spans share cells; `cells_of` knows them all.
+    """
+    families = {span: span.family for span, _ in sums}
+    if len(set(families.values())) != len(families):
+        return None
+    heads = {
+        span: (packed.day(day), packed.day(utc_day), packed.long(sku))
+        for span, (day, utc_day, sku) in families.items()
+    }
+    ordered = sorted(
+        (tag_set, families[span], span, quantities) for (span, tag_set), quantities in sums.items()
+    )
+    tails: dict[tuple[Span, str], tuple[bytes, bytes, bytes, bytes]] = {}
+    long = packed.LONG.pack
+    columns: tuple[list[bytes], ...] = tuple([] for _ in range(9))
+    days, utc_days, tag_sets, skus, prices, meters, counts, units, currencies = columns
+    for tag_set, _, span, quantities in ordered:
+        day, utc_day, sku = heads[span]
+        part = long(8, tag_set)
+        for meter in sorted(quantities):
+            quantity = quantities[meter]
+            if not quantity:
+                continue
+            tail = tails.get((span, meter))
+            if tail is None:
+                made = _tail(span.rates[meter], meter)
+                if made is None:
+                    return None
+                tail = tails[span, meter] = made
+            if type(quantity) is not int or quantity > _LARGEST:
+                return None
+            price, name, unit, currency = tail
+            days.append(day)
+            utc_days.append(utc_day)
+            tag_sets.append(part)
+            skus.append(sku)
+            prices.append(price)
+            meters.append(name)
+            counts.append(long(8, quantity))
+            units.append(unit)
+            currencies.append(currency)
+    return [kind.of(column) for kind, column in zip(_SUM_KINDS, columns, strict=True)]
+
+
+_LARGEST: Final = 2**63 - 1
+_SUM_KINDS: Final[tuple[type[packed.Packed], ...]] = (
+    *(Days, Days, Longs, Longs, Longs, Texts, Longs, Numerics, Texts),
+)
+
+
+def _tail(rate: Rate, meter: str) -> tuple[bytes, bytes, bytes, bytes] | None:
+    """Return price, meter, unit price and currency, packed; None when the unit is not exact."""
+    unit = packed.NULL
+    if rate.price:
+        single = unit_rate(rate)
+        if single is None:
+            return None
+        unit = packed.numeric(single)
+    return packed.long(rate.price), packed.text(meter), unit, packed.text(rate.currency)
 
 
 def drop_empty_cells(month: Month, cells: Sequence[Cell], feed: str = REQUEST) -> None:

@@ -9,10 +9,19 @@ from typing import Any
 import psycopg
 
 from apps.core.domain.months import Month
-from apps.usage.domain.cells import Cell
+from apps.usage.adapters.packed import Packed
+from apps.usage.domain.cells import Cell, Sums, cells_of
 from apps.usage.domain.feeds import REQUEST
 from apps.usage.store.binding import binding_cursor
-from apps.usage.store.rollups import add_cells_statement, cell_columns
+from apps.usage.store.rollups import (
+    add_cells_statement,
+    add_sums_statement,
+    cell_columns,
+    sums_columns,
+)
+
+Upsert = tuple[str, list[Packed]]
+"""A statement that adds to the rollups, with its columns."""
 
 
 class Writes:
@@ -25,6 +34,22 @@ class Writes:
         """Add cells of a feed, distinct and in the order of locks, to the rollups of a month."""
         if cells:
             self._binding.execute(add_cells_statement(month, feed), cell_columns(cells))
+
+    def add_packed(self, upsert: Upsert) -> None:
+        """Run an upsert that is made already."""
+        statement, columns = upsert
+        self._binding.execute(statement, columns)
+
+
+def pack_sums(month: Month, sums: Sums, feed: str) -> Upsert:
+    """Return the upsert of sums of a feed into a month, ready to be sent.
+
+    The database makes the costs where that is exact. Every span must know its meters' rates.
+    """
+    columns = sums_columns(sums)
+    if columns is None:
+        return add_cells_statement(month, feed), cell_columns(cells_of(sums))
+    return add_sums_statement(month, feed), columns
 
 
 @contextmanager
