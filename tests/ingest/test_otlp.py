@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import OperationalError
 from django.test import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from apps.core.domain.access import Scope
+from apps.accounts import services as accounts
+from apps.accounts.domain.keys import KeyKind
+from apps.core.domain.access import Scope, system_actor
+from apps.core.domain.limits import Limits
 from apps.ingest.adapters import otlp as wire
 from apps.ingest.domain.otlp import read_spans
 from apps.ingest.models import SpanTotal
@@ -345,3 +349,35 @@ def test_refusals_are_a_status_in_the_encoding_of_the_request(client: Client) ->
     refused = post(reader, as_protobuf(span()))
     assert (refused.status_code, refused.content[:2]) == (403, b"\x08\x07")
     assert Event.objects.count() == 0
+
+
+def test_a_database_that_does_not_answer_is_told_to_come_back(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    def broken(**_: Any) -> None:
+        raise OperationalError("gone")
+
+    module = sys.modules["apps.ingest.services.translated"]
+    monkeypatch.setattr(module, "accept_events", broken)
+    answer = post(client, as_protobuf(span()))
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer.content[:2] == b"\x08\x0e"
+
+
+def test_a_key_that_calls_too_fast_is_told_when_to_come_back(acme: Any) -> None:
+    request = accounts.KeyRequest(
+        KeyKind.SERVICE,
+        "slow",
+        frozenset({Scope.USAGE_WRITE}),
+        limits=Limits(requests_per_second=1),
+    )
+    key = accounts.issue_key(actor=system_actor("tests"), request=request, now=NOW)
+    client = Client(headers={"host": "acme.localhost", **bearer(key)})
+    sent = as_protobuf(span())
+    with time_machine.travel(NOW, tick=False):
+        answers = [post(client, sent) for _ in range(40)]
+    refused = [one for one in answers if one.status_code == 429]
+    assert refused
+    assert all(int(one["Retry-After"]) >= 1 for one in refused)

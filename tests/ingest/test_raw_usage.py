@@ -61,6 +61,13 @@ def test_the_body_of_issue_9812_costs_what_was_billed(acme: Any) -> None:
     assert services.verify_rollups() == []
 
 
+def test_the_body_of_issue_9812_at_the_list_price(acme: Any) -> None:
+    sonnet = {"provider": "anthropic", "model": "claude-3-7-sonnet-20250219"}
+    receipt = send([raw(**sonnet)])
+    assert (receipt.accepted, receipt.unpriced) == (1, 0)
+    assert sum(row.cost or 0 for row in Rollup.objects.all()) == Decimal("0.054399")
+
+
 def test_unknown_token_classes_show_up_unpriced(acme: Any) -> None:
     contract(input_tokens="3", output_tokens="15")
     receipt = send([raw(OPENROUTER)])
