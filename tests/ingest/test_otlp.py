@@ -318,6 +318,24 @@ def test_the_door(client: Client) -> None:
     assert Event.objects.count() == 1
 
 
+@pytest.mark.parametrize("inner_first", [True, False])
+def test_spans_inside_one_another_count_once_over_requests(
+    client: Client, inner_first: bool
+) -> None:
+    requests = [as_protobuf(span(2, parent=1, at=10)), as_protobuf(span(1))]
+    for sent in (requests if inner_first else requests[::-1]) * 2:
+        assert post(client, sent).status_code == 200
+    assert Event.objects.count() == 1
+    assert Rollup.objects.get(meter="output_tokens").quantity == 550
+    assert SpanTotal.objects.count() == 1
+
+
+def test_contexts_that_leak_over_requests_hide_nothing(client: Client) -> None:
+    for sent in (span(1, lasts=10), span(2, parent=1, at=20), span(3, parent=9)):
+        assert post(client, as_protobuf(sent)).status_code == 200
+    assert Event.objects.count() == 3
+
+
 def test_a_partial_success_names_what_was_refused(client: Client) -> None:
     bad = span(3, attributes={"gen_ai.operation.name": "chat"})
     answer = post(client, as_protobuf(span(1), bad))

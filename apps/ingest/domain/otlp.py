@@ -45,6 +45,9 @@ from apps.usage.domain.drafts import MOST
 from apps.usage.domain.sent_usage import meter_of
 
 DOOR: Final = "otlp"
+SPAN: Final = "span"
+"""Where an event's raw usage says which span it was: later requests may bring what is around."""
+
 UNREPORTED: Final = "unreported_calls"
 """The meter of a use whose span tells no tokens: it has no price, so nobody takes it for free."""
 
@@ -78,10 +81,42 @@ class Traced:
     totals: list[Total] = field(default_factory=list)
 
 
-def read_spans(spans: Sequence[Span]) -> Traced:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What earlier requests brought of the same traces.
+
+    `inner` holds when the spans began that are stored as events and began in a span, `outer` when
+    the spans ended that are stored; both by the span's id, in nanoseconds.
+    """
+
+    inner: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    outer: Mapping[str, int] = field(default_factory=dict)
+
+    def tells(self, span: Span) -> bool:
+        """Tell whether a use is stored already, by a span inside or around this one."""
+        inside = any(span.start <= began < span.end for began in self.inner.get(span.id, ()))
+        return inside or span.start < self.outer.get(f"{span.trace_id}:{span.parent_id}", 0)
+
+
+NOTHING_STORED: Final = Stored()
+
+
+def related(spans: Sequence[Span]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return what to ask of earlier requests: ids of uses, and (source, id) of what is around."""
+    uses = [span for span in spans if _is_inference(span)]
+    here = {span.id for span in spans}
+    around = {(_source(span), f"{span.trace_id}:{span.parent_id}") for span in uses}
+    return (
+        sorted({span.id for span in uses}),
+        sorted(name for name in around if name[1] not in here and name[1][-1:] != ":"),
+    )
+
+
+def read_spans(spans: Sequence[Span], stored: Stored = NOTHING_STORED) -> Traced:
     """Return the uses of models among spans, and the totals that stand around them."""
     traced = Traced()
     outer = _around_others(spans)
+    outer |= {span.id for span in spans if _is_inference(span) and stored.tells(span)}
     for index, span in enumerate(spans):
         if not _is_inference(span) or span.id in outer:
             traced.taken.ignored += 1
@@ -197,7 +232,10 @@ def _translate(span: Span) -> Translated:
         "counts": _counts(span),
     }
     present = {name: value for name, value in fields.items() if value}
-    return Translated(present | {"usage": usage}, known_by, raw=_counts(span) or None)
+    place = {"parent": f"{span.trace_id}:{span.parent_id}" if span.parent_id else None}
+    place |= {"began": span.start, "ended": span.end}
+    raw = {**_counts(span), SPAN: place}
+    return Translated(present | {"usage": usage}, known_by, raw=raw)
 
 
 def _source(span: Span) -> str:

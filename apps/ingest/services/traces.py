@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from apps.core.domain.access import Actor
-from apps.ingest.domain.otlp import Total, Traced, read_spans
+from apps.core.domain.access import Actor, Scope
+from apps.ingest.domain.otlp import Stored, Total, Traced, read_spans, related
 from apps.ingest.domain.receipt import Receipt
 from apps.ingest.domain.spans import Span
 from apps.ingest.models import SpanTotal
 from apps.ingest.services.translated import accept_translated
+from apps.usage import selectors as usage
 
 
 def accept_spans(
@@ -23,7 +24,10 @@ def accept_spans(
     :raises TooLarge: when more than 10,000 of them are uses.
     :raises Forbidden: when the actor lacks usage:write.
     """
-    traced = read_spans(spans)
+    actor.require(Scope.USAGE_WRITE)
+    ids, names = related(spans)
+    stored = Stored(usage.spans_inside(ids=ids), usage.spans_around(names=names))
+    traced = read_spans(spans, stored)
     receipt = accept_translated(taken=traced.taken, actor=actor, received_at=received_at)
     _keep(traced.totals, actor, received_at)
     return receipt, traced

@@ -10,6 +10,7 @@ from apps.usage.selectors.feeds import FedSum, has_buckets, streams_of, sums_by_
 from apps.usage.selectors.log import LogEntry, LogPage, SentNames, event_owner, log, sent_names
 from apps.usage.selectors.outcomes import OutcomeFacts, outcomes_of
 from apps.usage.selectors.queue import QueueRow, diagnostician, unpriced_queue, worst_of
+from apps.usage.selectors.raw import spans_around, spans_inside
 from apps.usage.selectors.rollups import (
     RollupRow,
     SkuFacts,
@@ -55,6 +56,8 @@ __all__ = [
     "period_rollups",
     "sent_names",
     "skus_of",
+    "spans_around",
+    "spans_inside",
     "streams_of",
     "successes",
     "summary",
