@@ -235,9 +235,11 @@ RATE_LIMITS = {
     for owner, calls, events in (("KEY", 2_500, 100_000), ("TENANT", 5_000, 200_000))
 }
 RATE_LIMIT_BURST_SECONDS = env.number("RATE_LIMIT_BURST_SECONDS", default=10, low=1, high=3600)
-# While several tenants send at once, each has its fair share of a process's threads; at most
-# INGEST_IN_FLIGHT requests of events are worked on in a process at once, whoever sends them.
+# While several tenants send at once, each has its fair share of a process: of its threads, and of
+# INGEST_BATCHES large batches, which keep a processor busy. Whoever sends, no more than
+# INGEST_IN_FLIGHT requests with events are in work in a process.
 WEB_THREADS = env.number("WEB_THREADS", default=32, low=1, high=1024)
+INGEST_BATCHES = env.number("INGEST_BATCHES", default=4, low=1, high=1024)
 INGEST_IN_FLIGHT = env.number("INGEST_IN_FLIGHT", default=64, low=1, high=4096)
 
 # Work in the background --------------------------------------------------------------------------

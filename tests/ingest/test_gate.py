@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from apps.ingest.services.gate import Gate, ServerBusy, TenantBusy
+from apps.ingest.services.gate import Gate, ServerBusy, TenantBusy, Work
 
 
 class Clock:
@@ -25,7 +25,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def gate(clock: Clock) -> Gate:
-    return Gate(slots=8, threads=4, clock=clock)
+    return Gate(slots=8, room={Work.BATCH: 4, Work.SMALL: 7}, clock=clock)
 
 
 @pytest.fixture
@@ -36,47 +36,58 @@ def held() -> Iterator[ExitStack]:
 
 def test_a_tenant_alone_has_every_slot_and_no_more(gate: Gate, held: ExitStack) -> None:
     for _ in range(8):
-        held.enter_context(gate.slot("acme"))
-    with pytest.raises(ServerBusy) as refused, gate.slot("acme"):
+        held.enter_context(gate.slot("acme", Work.BATCH))
+    with pytest.raises(ServerBusy) as refused, gate.slot("acme", Work.BATCH):
         pass
     assert refused.value.permanent is False
     held.close()
-    with gate.slot("acme"):
+    with gate.slot("acme", Work.BATCH):
         pass
 
 
 def test_the_last_thread_is_for_whoever_has_less_than_its_share(
     gate: Gate, held: ExitStack
 ) -> None:
-    with gate.slot("globex"):
+    with gate.slot("globex", Work.BATCH):
         pass
     for _ in range(3):
-        held.enter_context(gate.slot("acme"))
-    with pytest.raises(TenantBusy) as refused, gate.slot("acme"):
+        held.enter_context(gate.slot("acme", Work.BATCH))
+    with pytest.raises(TenantBusy) as refused, gate.slot("acme", Work.BATCH):
         pass
     assert refused.value.retry_after == 1
-    with gate.slot("globex"):  # the thread that acme was refused
+    with gate.slot("globex", Work.BATCH):  # the thread that acme was refused
         pass
 
 
 def test_nobody_is_refused_while_threads_are_free(gate: Gate, held: ExitStack) -> None:
     for name in ("acme", "globex", "initech"):
-        held.enter_context(gate.slot(name))
-    held.enter_context(gate.slot("umbrella"))
+        held.enter_context(gate.slot(name, Work.BATCH))
+    held.enter_context(gate.slot("umbrella", Work.BATCH))
 
 
 def test_a_tenant_that_stopped_sending_is_forgotten(
     gate: Gate, clock: Clock, held: ExitStack
 ) -> None:
-    with gate.slot("globex"):
+    with gate.slot("globex", Work.BATCH):
         pass
     clock.now += 5_000_000_001
     for _ in range(8):
-        held.enter_context(gate.slot("acme"))
+        held.enter_context(gate.slot("acme", Work.BATCH))
 
 
 def test_a_slot_is_given_back_whatever_happens(gate: Gate) -> None:
     for _ in range(20):
-        with pytest.raises(ZeroDivisionError), gate.slot("acme"):
+        with pytest.raises(ZeroDivisionError), gate.slot("acme", Work.BATCH):
             raise ZeroDivisionError
     assert gate._held == {}
+
+
+def test_batches_and_small_requests_have_rooms_of_their_own(gate: Gate, held: ExitStack) -> None:
+    with gate.slot("globex", Work.SMALL):
+        pass
+    for _ in range(3):
+        held.enter_context(gate.slot("acme", Work.BATCH))
+    with pytest.raises(TenantBusy), gate.slot("acme", Work.BATCH):
+        pass
+    for _ in range(5):
+        held.enter_context(gate.slot("acme", Work.SMALL))

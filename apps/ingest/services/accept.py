@@ -58,7 +58,7 @@ def accept_events(
         from apps.ingest.services.rehearse import rehearse
 
         return rehearse(drafts=drafts, actor=actor, received_at=received_at)
-    with in_flight(), without_collections():
+    with in_flight(is_small=len(drafts) <= SMALL), without_collections():
         sent = Sent(drafts, actor, received_at)
         if atomic or feed != REQUEST or len(drafts) > SMALL or connection.in_atomic_block:
             return _accept([sent], atomic=atomic, feed=feed)[0]
