@@ -232,8 +232,11 @@ def _translate(span: Span) -> Translated:
         "counts": _counts(span),
     }
     present = {name: value for name, value in fields.items() if value}
-    place = {"parent": f"{span.trace_id}:{span.parent_id}" if span.parent_id else None}
-    place |= {"began": span.start, "ended": span.end}
+    place = {
+        "parent": f"{span.trace_id}:{span.parent_id}" if span.parent_id else None,
+        "began": span.start,
+        "ended": span.end,
+    }
     raw = {**_counts(span), SPAN: place}
     return Translated(present | {"usage": usage}, known_by, raw=raw)
 
