@@ -5,6 +5,13 @@ from __future__ import annotations
 from apps.chargeback.models import (
     AcceptancePolicy,
     Attachment,
+    Export,
+    Journal,
+    JournalFile,
+    JournalLayout,
+    JournalLine,
+    JournalMapping,
+    JournalPosting,
     Resolution,
     Responder,
     Response,
@@ -81,4 +88,67 @@ class AcceptancePolicyAdmin(ReadOnlyAdmin):
     """Shows what silence means and meant before."""
 
     list_display = ["created_at", "lapse", "reminder_days", "created_by"]
+    ordering = ["-id"]
+
+
+@admin.register(Journal, site=tenant_site)
+class JournalAdmin(ReadOnlyAdmin):
+    """Shows what closed months book."""
+
+    list_display = ["batch", "month", "kind", "total", "currency", "created_by"]
+    list_filter = ["kind", "month"]
+    ordering = ["-id"]
+
+
+@admin.register(JournalLine, site=tenant_site)
+class JournalLineAdmin(ReadOnlyAdmin):
+    """Shows debits and credits."""
+
+    list_display = ["journal", "position", "account", "cost_center", "debit", "credit"]
+    search_fields = ["account", "cost_center"]
+    list_select_related = ["journal"]
+    ordering = ["-journal_id", "position"]
+
+
+@admin.register(JournalMapping, site=tenant_site)
+class JournalMappingAdmin(ReadOnlyAdmin):
+    """Shows which account holds from when."""
+
+    list_display = ["kind", "key", "account", "target", "valid_from", "created_by"]
+    list_filter = ["kind"]
+    ordering = ["-id"]
+
+
+@admin.register(JournalLayout, site=tenant_site)
+class JournalLayoutAdmin(ReadOnlyAdmin):
+    """Shows the columns of files, and what they were before."""
+
+    list_display = ["created_at", "preset", "company", "created_by"]
+    ordering = ["-id"]
+
+
+@admin.register(JournalFile, site=tenant_site)
+class JournalFileAdmin(ReadOnlyAdmin):
+    """Shows which bytes were handed out."""
+
+    list_display = ["journal", "format", "sha256", "created_at"]
+    list_select_related = ["journal"]
+    ordering = ["-id"]
+
+
+@admin.register(JournalPosting, site=tenant_site)
+class JournalPostingAdmin(ReadOnlyAdmin):
+    """Shows what the ledger took."""
+
+    list_display = ["journal", "reference", "posted_on", "created_by"]
+    list_select_related = ["journal"]
+    ordering = ["-id"]
+
+
+@admin.register(Export, site=tenant_site)
+class ExportAdmin(ReadOnlyAdmin):
+    """Shows what was exported."""
+
+    list_display = ["requested_at", "month", "dataset", "version", "format", "state", "size"]
+    list_filter = ["dataset", "state"]
     ordering = ["-id"]

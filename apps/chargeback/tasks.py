@@ -1,6 +1,8 @@
-"""Reminds owners of statements and lets silence count; twice gives the same as once."""
+"""Follows up statements and writes exports; twice gives the same as once."""
 
 from __future__ import annotations
+
+from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
@@ -8,6 +10,13 @@ from django_tenants.utils import schema_context
 
 from apps.chargeback import services
 from apps.tenants import selectors as tenants
+
+
+@shared_task(queue="insights", acks_late=True)
+def write_export(*, schema: str, export: str) -> None:
+    """Write one export of one tenant; doing it twice does it once."""
+    with schema_context(schema):
+        services.write_export(id=UUID(export), now=timezone.now())
 
 
 @shared_task

@@ -31,6 +31,7 @@ OPEN_TO_NOBODY = {
     "/password/reset/<str:token>/",
     "/password/sent/",
     "/logout/",
+    "/exports/file/<str:token>/",  # a signed link to one file, for a day
     "/statements/shared/<str:token>/",  # a signed link to one PDF; without a token it is 404
 }
 

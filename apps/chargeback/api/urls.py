@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from apps.chargeback.api import answers, journals, views
+from apps.chargeback.api import answers, exports, journals, views
 
 _ID = r"(?P<id>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 
@@ -12,6 +12,9 @@ _MONTH = r"(?P<period>[0-9]{4}-[0-9]{2})"
 _BATCH = r"(?P<batch>JNL-[0-9]{4}-[0-9]{2}-[0-9]{2,6})"
 
 urlpatterns = [
+    path("exports/focus", exports.FocusExport.as_view(), name="focus"),
+    path("exports", exports.Exports.as_view()),
+    path("exports/<uuid:id>", exports.ExportView.as_view()),
     path("journals", journals.Journals.as_view()),
     path("journals/gaps", journals.Gaps.as_view()),
     path("journals/mappings", journals.Mappings.as_view()),

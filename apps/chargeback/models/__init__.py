@@ -1,4 +1,4 @@
-"""What chargeback keeps: statements, what their readers say to them, journals."""
+"""What chargeback keeps: statements, what their readers say to them, journals, exports."""
 
 from apps.chargeback.models.acceptance import (
     AcceptancePolicy,
@@ -7,6 +7,7 @@ from apps.chargeback.models.acceptance import (
     Responder,
     Response,
 )
+from apps.chargeback.models.exports import Export, ExportState
 from apps.chargeback.models.journals import (
     Journal,
     JournalFile,
@@ -20,6 +21,8 @@ from apps.chargeback.models.statements import Statement, StatementTerms
 __all__ = [
     "AcceptancePolicy",
     "Attachment",
+    "Export",
+    "ExportState",
     "Journal",
     "JournalFile",
     "JournalLayout",

@@ -37,6 +37,7 @@ from apps.chargeback.selectors.booking import (
     mappings,
 )
 from apps.chargeback.selectors.explaining import explanation
+from apps.chargeback.selectors.focus import ExportFacts, Wanted, export, exports, focus_file
 from apps.chargeback.selectors.framing import terms
 from apps.chargeback.selectors.sets import set_of
 from apps.chargeback.selectors.statements import (
@@ -51,6 +52,7 @@ __all__ = [
     "AcceptanceState",
     "DisputeFacts",
     "Explanation",
+    "ExportFacts",
     "Hop",
     "MonthFacts",
     "ResponseFacts",
@@ -59,6 +61,7 @@ __all__ = [
     "StatementFacts",
     "StatementMissing",
     "StatementSet",
+    "Wanted",
     "acceptance",
     "acceptances",
     "answers_for",
@@ -67,6 +70,9 @@ __all__ = [
     "disputes",
     "entries",
     "explanation",
+    "export",
+    "exports",
+    "focus_file",
     "journal",
     "journal_sums",
     "journals",

@@ -2,6 +2,12 @@
 
 from apps.chargeback.domain.results import StatementSet
 from apps.chargeback.services.drafting import draft_statements
+from apps.chargeback.services.exports import (
+    export_link,
+    open_export,
+    request_export,
+    write_export,
+)
 from apps.chargeback.services.handing_out import hand_out
 from apps.chargeback.services.issuing import issue_statements
 from apps.chargeback.services.journals import (
@@ -31,18 +37,22 @@ __all__ = [
     "confirm_posting",
     "dispute",
     "draft_statements",
+    "export_link",
     "hand_out",
     "hand_out_journal",
     "issue_statements",
     "lapse_overdue",
     "map_account",
     "name_responder",
+    "open_export",
     "prepare_journal",
     "remind",
+    "request_export",
     "resolve",
     "set_layout",
     "set_policy",
     "set_terms",
     "statement_link",
     "withdraw",
+    "write_export",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from apps.chargeback.web import answer_lists, answers, journals, months, shared, views
+from apps.chargeback.web import answer_lists, answers, exports, journals, months, shared, views
 
 _MONTH = r"statements/(?P<month>[0-9]{4}-[0-9]{2})"
 _ONE = rf"{_MONTH}/(?P<cost_center>[A-Za-z0-9][A-Za-z0-9._-]{{0,63}})"
@@ -15,6 +15,10 @@ urlpatterns = [
     path("statements/", months.Months.as_view(), name="months"),
     path("statements/terms/", months.TermsPage.as_view(), name="terms"),
     path("statements/shared/<str:token>/", shared.SharedStatement.as_view(), name="shared"),
+    path("exports/", exports.Exports.as_view(), name="exports"),
+    path("exports/<uuid:id>/progress/", exports.Progress.as_view(), name="export_progress"),
+    path("exports/<uuid:id>/download/", exports.Download.as_view(), name="export_download"),
+    path("exports/file/<str:token>/", exports.ExportFile.as_view(), name="export_file"),
     path("journals/", journals.Journals.as_view(), name="journals"),
     path("journals/mapping/", journals.MappingPage.as_view(), name="mapping"),
     path("journals/columns/", journals.LayoutPage.as_view(), name="layout"),

@@ -1,0 +1,460 @@
+"""Turns a published run into rows of the FOCUS datasets.
+
+The tenant's platform is the service provider and issues the invoices, which are its statements;
+the model's vendor is the host. A source that several receivers share becomes one row each: costs
+and quantities sum to the source's, unit prices are copied, ratios sum to 1. Whatever has no unit
+price is priced as an amount of money, so that unit price times quantity is the cost of every row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from apps.core.domain.canonical import plain_decimal
+from apps.core.domain.money import EXACT, PUBLISHED_QUANTUM
+from apps.core.domain.months import Month
+from apps.core.domain.shares import split_exactly
+
+Row = dict[str, Any]
+_RESERVED: Final = frozenset({"account", "credential", "operation", "service"})
+_CATEGORIES: Final = frozenset({"Usage", "Purchase", "Tax", "Credit", "Adjustment"})
+_PRICE: Final = Decimal("1e-18")
+_ROUNDING: Final = "Rounding to the minor unit"
+_OUTPUT: Final = frozenset({"output_tokens", "reasoning_tokens"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoice:
+    """An issued statement, or a draft without a number; totals in the minor unit."""
+
+    cost_center: str
+    name: str
+    number: str
+    total: Decimal
+    billed: Decimal
+    issued_at: datetime | None
+    replaces: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What all rows of a month share."""
+
+    month: Month
+    zone: ZoneInfo
+    currency: str
+    account: str
+    issuer: str
+    is_closed: bool
+    created_at: datetime
+    updated_at: datetime
+    invoices: Mapping[str, Invoice]
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Names of teams by code."""
+    draft_keys: bool = False
+    """Whether the token keys of the 1.5 draft stand in SkuPriceDetails."""
+
+    @property
+    def bounds(self) -> tuple[datetime, datetime]:
+        """Return when the month begins and ends."""
+        return self.month.bounds(self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one line bears of its source: the ratio at 1e-12, and the quantity."""
+
+    ratio: Decimal
+    quantity: Decimal | None
+    is_split: bool
+
+
+def cost_rows(lines: Sequence[Any], scene: Scene) -> Iterator[Row]:
+    """Yield CostAndUsage: a row a line of the team axis, then the rounding of each invoice.
+
+    `lines` are `allocation.LineFacts`. In the minor unit an invoice's rows sum to its totals.
+    """
+    parts = parts_of(lines)
+    billed: dict[str, Decimal] = {}
+    effective: dict[str, Decimal] = {}
+    for line, part in zip(lines, parts, strict=True):
+        code = line.cost_center
+        billed[code] = EXACT.add(billed.get(code, Decimal(0)), line.billed)
+        effective[code] = EXACT.add(effective.get(code, Decimal(0)), line.effective)
+        yield _row(line, part, scene)
+    for code, invoice in sorted(scene.invoices.items()):
+        left = EXACT.subtract(invoice.total, effective.get(code, Decimal(0)))
+        left_billed = EXACT.subtract(invoice.billed, billed.get(code, Decimal(0)))
+        if left or left_billed:
+            yield _rounding(invoice, scene, effective=left, billed=left_billed)
+
+
+def period_rows(scene: Scene) -> Iterator[Row]:
+    """Yield BillingPeriod: the month, open or closed."""
+    start, end = scene.bounds
+    yield {
+        "BillingPeriodCreated": start,
+        "BillingPeriodStart": start,
+        "BillingPeriodEnd": end,
+        "BillingPeriodLastUpdated": scene.updated_at,
+        "BillingPeriodStatus": "Closed" if scene.is_closed else "Open",
+        "InvoiceIssuerName": scene.issuer,
+    }
+
+
+def invoice_rows(lines: Sequence[Any], scene: Scene) -> Iterator[Row]:
+    """Yield InvoiceDetail: a row an invoice and charge category, its rounding apart.
+
+    The billed cost of each row is the sum of the CostAndUsage rows that name it; those of an
+    invoice sum to what its statement prints as billed.
+    """
+    sums: dict[tuple[str, str, str], Decimal] = {}
+    for row in cost_rows(lines, scene):
+        key = (row["SubAccountId"], row["InvoiceDetailId"] or "", row["ChargeCategory"])
+        sums[key] = EXACT.add(sums.get(key, Decimal(0)), row["BilledCost"])
+    start, end = scene.bounds
+    for (code, detail, category), billed in sorted(sums.items()):
+        invoice = scene.invoices.get(code)
+        if invoice is None or not invoice.number:
+            continue
+        yield {
+            "BilledCost": billed,
+            "BillingAccountId": scene.account,
+            "BillingCurrency": scene.currency,
+            "BillingPeriodStart": start,
+            "BillingPeriodEnd": end,
+            "ChargeCategory": category,
+            "InvoiceDetailCreated": invoice.issued_at,
+            "InvoiceDetailDescription": _ROUNDING
+            if detail.endswith("-ROUNDING")
+            else f"{category} of {invoice.name}",
+            "InvoiceDetailGrain": _json({"ChargeCategory": category, "SubAccountId": code}),
+            "InvoiceDetailId": detail,
+            "InvoiceDetailLastUpdated": invoice.issued_at,
+            "InvoiceId": invoice.number,
+            "InvoiceIssueDate": invoice.issued_at,
+            "InvoiceIssueStatus": "Issued",
+            "InvoiceIssuerName": scene.issuer,
+            "PaymentCurrency": scene.currency,
+            "PaymentCurrencyBilledCost": billed,
+            "PaymentCurrencyInvoiceDetailId": detail,
+            "PaymentDueDate": None,
+            "PaymentTerms": "Posted by journal",
+            "PurchaseOrderNumber": None,
+            "ReferenceInvoiceId": invoice.replaces or None,
+        }
+
+
+def parts_of(lines: Sequence[Any]) -> list[Part]:
+    """Return the part of its source that each line bears, in the order of the lines.
+
+    Ratios of a source sum to 1, quantities to the source's, both by largest remainder.
+    """
+    shared: dict[str, list[int]] = {}
+    for at, line in enumerate(lines):
+        if line.source:
+            shared.setdefault(line.source, []).append(at)
+    parts = [Part(Decimal(1), _measured(line.quantity), False) for line in lines]
+    for places in shared.values():
+        first = lines[places[0]]
+        if len(places) == 1 and first.kind != "shared":
+            continue
+        shares = {at: Fraction(lines[at].share_exact or 1) for at in places}
+        if sum(shares.values()) <= 0 or any(share < 0 for share in shares.values()):
+            continue
+        ratios = split_exactly(Decimal(1), shares, PUBLISHED_QUANTUM)
+        whole = _measured(first.quantity)
+        amounts = split_exactly(whole, shares, PUBLISHED_QUANTUM) if whole else {}
+        for at in places:
+            parts[at] = Part(ratios[at], amounts.get(at, whole), True)
+    return parts
+
+
+def _measured(quantity: Decimal | None) -> Decimal | None:
+    return None if quantity is None else quantity.quantize(PUBLISHED_QUANTUM, context=EXACT)
+
+
+def _row(line: Any, part: Part, scene: Scene) -> Row:
+    start, end = scene.bounds
+    category = _category(line)
+    invoice = scene.invoices.get(line.cost_center)
+    number = invoice.number if invoice else ""
+    return {
+        **_common(scene),
+        "BilledCost": line.billed,
+        "EffectiveCost": line.effective,
+        "ChargeCategory": category,
+        "ChargeClass": "Correction" if _is_correction(line, scene.month) else None,
+        "ChargeDescription": _description(line),
+        "ChargeFrequency": "Usage-Based" if category == "Usage" else "One-Time",
+        "ChargePeriodStart": _day(line.first_day, scene.zone) or start,
+        "ChargePeriodEnd": _day(_next(line.last_day), scene.zone) or end,
+        "HostProviderName": line.provider or scene.issuer,
+        "PublisherName": line.provider or scene.issuer,
+        "InvoiceId": number or None,
+        "InvoiceDetailId": f"{number}-{category.upper()}" if number else None,
+        "SubAccountId": line.cost_center,
+        "SubAccountName": invoice.name if invoice else line.cost_center,
+        **_service(line),
+        **_prices(line, part, category, scene),
+        **_allocated(line, part, scene),
+        "Tags": _json(_tags(line)) if line.tags else None,
+        "x_Team": line.team or None,
+        "x_Product": line.product or None,
+        "x_Feature": line.feature or None,
+        "x_Customer": line.customer or None,
+        "x_Experiment": line.experiment or None,
+        "x_Environment": line.environment or None,
+        "x_CostCenter": line.cost_center,
+        "x_Kind": line.kind,
+        "x_Model": line.model or None,
+        "x_Credential": dict(line.tags or {}).get("credential"),
+        "x_SourceKey": line.source or None,
+        "x_Attribution": line.attribution or None,
+    }
+
+
+def _common(scene: Scene) -> Row:
+    start, end = scene.bounds
+    return {
+        "BillingAccountId": scene.account,
+        "BillingAccountName": scene.issuer,
+        "BillingAccountType": "Tenant",
+        "BillingCurrency": scene.currency,
+        "BillingPeriodStart": start,
+        "BillingPeriodEnd": end,
+        "InvoiceIssuerName": scene.issuer,
+        "PricingCategory": "Standard",
+        "ProviderName": scene.issuer,
+        "ServiceProviderName": scene.issuer,
+        "SubAccountType": "Cost center",
+    }
+
+
+def _category(line: Any) -> str:
+    if not line.source:
+        return "Adjustment"
+    given = str(line.charge_category or "Usage")
+    return given if given in _CATEGORIES else "Usage"
+
+
+def _is_correction(line: Any, month: Month) -> bool:
+    late = line.first_day is not None and line.first_day < month.first_day
+    return late or bool(line.original_month and line.original_month != str(month))
+
+
+def _description(line: Any) -> str:
+    what = line.model or line.service or line.provider or line.rule or line.kind
+    meter = str(line.meter or "").replace("_", " ")
+    return " ".join(part for part in (str(what), meter) if part)
+
+
+def _service(line: Any) -> Row:
+    """Return the service; its name tells its category, so that one name has one category."""
+    if line.model:
+        return {
+            "ServiceName": f"{line.provider or 'Self-hosted'} models",
+            "ServiceCategory": "AI and Machine Learning",
+            "ServiceSubcategory": "Generative AI",
+        }
+    name = line.service or line.provider or "Chargeback"
+    return {
+        "ServiceName": f"{name} services" if name.endswith(" models") else name,
+        "ServiceCategory": "Other",
+        "ServiceSubcategory": "Other (Other)",
+    }
+
+
+def _prices(line: Any, part: Part, category: str, scene: Scene) -> Row:
+    usage = category in ("Usage", "Purchase")
+    unit = _unit(line.unit)
+    row: Row = {
+        "ConsumedQuantity": part.quantity if category == "Usage" and unit else None,
+        "ConsumedUnit": unit if category == "Usage" and part.quantity is not None else None,
+        "PricingCurrency": scene.currency,
+        "SkuId": None,
+        "SkuMeter": None,
+        "SkuPriceId": None,
+        "SkuPriceDetails": None,
+    }
+    if line.unit_price is None or not line.unit_size or part.quantity is None or not unit:
+        return row | _as_money(line, scene) | ({} if usage else _NOT_PRICED)
+    rate = line.fx_rate if line.fx_rate is not None else Decimal(1)
+    price = EXACT.multiply(line.unit_price, rate).quantize(_PRICE, context=EXACT)
+    quantity = EXACT.divide(part.quantity, Decimal(line.unit_size))
+    cost = EXACT.multiply(price, quantity)
+    original = line.original_currency or scene.currency
+    sku = line.sku or f"{line.provider}/{line.model or line.service}"
+    return row | {
+        "ContractedCost": cost,
+        "ContractedUnitPrice": price,
+        "ListCost": cost,
+        "ListUnitPrice": price,
+        "PricingCurrency": original,
+        "PricingCurrencyContractedUnitPrice": line.unit_price,
+        "PricingCurrencyEffectiveCost": EXACT.multiply(line.unit_price, quantity),
+        "PricingCurrencyListUnitPrice": line.unit_price,
+        "PricingQuantity": quantity,
+        "PricingUnit": unit if line.unit_size == 1 else f"{line.unit_size} {unit}",
+        "SkuId": sku,
+        "SkuMeter": str(line.meter).replace("_", " ").title(),
+        "SkuPriceId": f"{sku}#{line.meter}@{line.price_id or plain_decimal(line.unit_price)}",
+        "SkuPriceDetails": _json(_details(line, draft=scene.draft_keys)),
+    }
+
+
+def _as_money(line: Any, scene: Scene) -> Row:
+    """Return prices of what has none: an amount of money, at one."""
+    one = Decimal(1)
+    return {
+        "ContractedCost": line.effective,
+        "ContractedUnitPrice": one,
+        "ListCost": line.effective,
+        "ListUnitPrice": one,
+        "PricingCurrencyContractedUnitPrice": one,
+        "PricingCurrencyEffectiveCost": line.effective,
+        "PricingCurrencyListUnitPrice": one,
+        "PricingQuantity": line.effective,
+        "PricingUnit": scene.currency,
+    }
+
+
+_NOT_PRICED: Final[Row] = dict.fromkeys(
+    (
+        "ContractedUnitPrice",
+        "ListUnitPrice",
+        "PricingCategory",
+        "PricingCurrencyContractedUnitPrice",
+        "PricingCurrencyListUnitPrice",
+        "PricingQuantity",
+        "PricingUnit",
+    )
+)
+
+
+def _details(line: Any, *, draft: bool) -> dict[str, str]:
+    """Return SkuPriceDetails; the keys of the 1.5 draft only when asked for."""
+    meter = str(line.meter)
+    details = {"x_Meter": meter}
+    if line.model:
+        details["x_Model"] = line.model
+    if not draft or not line.model:
+        return details
+    details["ModelDeveloper"] = line.provider
+    details["ModelId"] = line.model
+    if meter in _OUTPUT:
+        details["TokenDirection"] = "Output"
+    elif meter.endswith("_tokens"):
+        details["TokenDirection"] = "Input"
+        details["TokenCacheAction"] = _cache_action(meter)
+    return details
+
+
+def _cache_action(meter: str) -> str:
+    if meter.startswith("cache_write"):
+        return "Write"
+    return "Read" if meter.startswith("cached") else "Uncached"
+
+
+def _allocated(line: Any, part: Part, scene: Scene) -> Row:
+    if not part.is_split:
+        return dict.fromkeys(_ALLOCATED)
+    element: dict[str, Any] = {"AllocatedRatio": part.ratio}
+    if line.driver:
+        element |= {
+            "UsageUnit": line.driver,
+            "UsageQuantity": line.driver_value,
+            "x_TotalQuantity": line.driver_total,
+        }
+    own = {"finops:cost_center": line.cost_center}
+    if line.receiver:
+        own["finops:team"] = line.receiver
+    resource = line.receiver or line.cost_center
+    return {
+        "AllocatedMethodId": ":".join(part for part in (line.rule, line.method) if part)
+        or line.kind,
+        "AllocatedMethodDetails": _json({"Elements": [element]}),
+        "AllocatedResourceId": resource,
+        "AllocatedResourceName": scene.names.get(resource, resource),
+        "AllocatedTags": _json({**own, **_tags(line)}),
+    }
+
+
+_ALLOCATED: Final = (
+    "AllocatedMethodId",
+    "AllocatedMethodDetails",
+    "AllocatedResourceId",
+    "AllocatedResourceName",
+    "AllocatedTags",
+)
+
+
+def _rounding(invoice: Invoice, scene: Scene, *, effective: Decimal, billed: Decimal) -> Row:
+    start, end = scene.bounds
+    return {
+        **_common(scene),
+        **dict.fromkeys(_ALLOCATED),
+        **_NOT_PRICED,
+        "BilledCost": billed,
+        "EffectiveCost": effective,
+        "ContractedCost": effective,
+        "ListCost": effective,
+        "ChargeCategory": "Adjustment",
+        "ChargeClass": None,
+        "ChargeDescription": _ROUNDING,
+        "ChargeFrequency": "One-Time",
+        "ChargePeriodStart": start,
+        "ChargePeriodEnd": end,
+        "HostProviderName": scene.issuer,
+        "PublisherName": scene.issuer,
+        "InvoiceId": invoice.number or None,
+        "InvoiceDetailId": f"{invoice.number}-ROUNDING" if invoice.number else None,
+        "PricingCurrency": scene.currency,
+        "PricingCurrencyEffectiveCost": effective,
+        "ServiceName": "Chargeback",
+        "ServiceCategory": "Other",
+        "ServiceSubcategory": "Other (Other)",
+        "SubAccountId": invoice.cost_center,
+        "SubAccountName": invoice.name,
+        "x_CostCenter": invoice.cost_center,
+        "x_Kind": "rounding",
+    }
+
+
+def _unit(unit: str) -> str:
+    """Return a unit as the specification writes units: Tokens, Requests, Hours, GB."""
+    if not unit:
+        return ""
+    word = unit if unit.isupper() else unit.replace("_", " ").title()
+    return word if word.endswith("s") or unit.isupper() else f"{word}s"
+
+
+def _tags(line: Any) -> dict[str, str]:
+    return {key: value for key, value in sorted(line.tags.items()) if key not in _RESERVED}
+
+
+def _next(day: date | None) -> date | None:
+    return None if day is None else day + timedelta(days=1)
+
+
+def _day(day: date | None, zone: ZoneInfo) -> datetime | None:
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=zone)
+
+
+def _json(value: Mapping[str, Any] | Iterable[Any] | Decimal | str | None) -> str:
+    """Write JSON with decimals as numbers, never by way of a float."""
+    if isinstance(value, Decimal):
+        return plain_decimal(value)
+    if isinstance(value, Mapping):
+        items = (f"{json.dumps(str(key))}:{_json(one)}" for key, one in value.items())
+        return "{" + ",".join(items) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_json(one) for one in value) + "]"
+    return json.dumps(value)
