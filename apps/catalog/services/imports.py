@@ -120,7 +120,8 @@ def import_catalog(
             refuse_before(now)
             store.write()
             store_meters(price.subject.meter for price in reading.prices)
-        return _record(reading, observer, _Run(models, actor, now))
+        stated = sum(len(model.prices) for _, model in (*models.changed, *models.unchanged))
+        return _record(reading, observer, _Run(models, actor, now, stated))
 
 
 def load_prices(
@@ -146,7 +147,7 @@ def load_prices(
         observer = Observer(reading, scope=None)
         if observer.observed.before:
             refuse_before(now)
-        return _record(reading, observer, _Run(_NO_MODELS, actor, now))
+        return _record(reading, observer, _Run(_NO_MODELS, actor, now, len(reading.prices)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ class _Run:
     models: StoredModels
     actor: Actor
     now: datetime
+    stated: int
 
 
 def _record(reading: Reading, observer: Observer, run: _Run) -> ImportReport:
@@ -178,7 +180,7 @@ def _record(reading: Reading, observer: Observer, run: _Run) -> ImportReport:
         read_at=run.now,
         read_by=run.actor.label[:254],
         is_baseline=is_baseline,
-        prices=len(reading.prices),
+        prices=run.stated,
         opened=observed.opened,
         closed=observed.closed,
         published=reviewed.published,

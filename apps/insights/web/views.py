@@ -101,8 +101,10 @@ def period_badge(request: HttpRequest) -> PeriodBadge | None:
 def owner_names(request: HttpRequest) -> list[str]:
     """Return the teams in a stable order, so that each keeps its color on every page.
 
-    They are read once a request: every name of a list asks for its color.
+    They are read once a request: every name of a list asks for its color. The operator has none.
     """
+    if tenants.on_public():
+        return []
     names: list[str] | None = getattr(request, "owner_names", None)
     if names is None:
         today = timezone.now().astimezone(tenants.current().timezone).date()

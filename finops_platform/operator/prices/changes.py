@@ -201,7 +201,7 @@ class ChangePage(PageMixin, TemplateView):
 
     @property
     def _change(self) -> selectors.ChangeFacts:
-        return selectors.change(public_id=self.kwargs["change"])
+        return selectors.change(public_id=self.kwargs["public_id"])
 
 
 def _reading(change: selectors.ChangeFacts) -> str:

@@ -86,6 +86,7 @@ class History(PageMixin, TemplateView):
             return form, None, []
         named = [one for one in subjects if one.key.hex == asked.get("price")]
         ordinary = [one for one in subjects if one.conditions == ORDINARY]
+        ordinary.sort(key=lambda one: one.meter != "input_tokens")
         return form, (named or ordinary or subjects)[0], subjects
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from apps.catalog.domain.meters import meter_facts, plural
 from apps.catalog.domain.published import Rate
-from apps.catalog.domain.statements import Subject
+from apps.catalog.domain.statements import SOURCES, NotTaken, Subject
 from apps.catalog.selectors import ChangeFacts, HistoryRow, ImportFacts, StatedFacts
 from apps.core import presentation
 from apps.core.presentation import UnitPrice
@@ -28,11 +28,10 @@ KINDS: Final = {
 CHANGE_COLUMNS: Final = (
     Column(key="model", label="Model", link="url"),
     Column(key="provider", label="Provider"),
-    Column(key="meter", label="Meter"),
+    Column(key="meter", label="Price of"),
     Column(key="old", label="Listed", kind="unit_price"),
     Column(key="new", label="Proposed", kind="unit_price"),
     Column(key="ratio", label="Change", kind="pct"),
-    Column(key="conditions", label="Conditions", wide=True),
     Column(
         key="agreement",
         label="Sources",
@@ -57,8 +56,14 @@ IMPORT_COLUMNS: Final = (
     Column(key="proposed", label="Wait", kind="quantity", help="Changes left to a person."),
 )
 NOT_TAKEN_COLUMNS: Final = (
-    Column(key="entry", label="Entry", kind="code"),
-    Column(key="key", label="Key", kind="code"),
+    Column(key="key", label="Key"),
+    Column(key="why", label="Why it became no price"),
+    Column(key="count", label="Entries", kind="quantity"),
+    Column(key="examples", label="Such as", wide=True),
+)
+EVERY_NOT_TAKEN: Final = (
+    Column(key="entry", label="Entry"),
+    Column(key="key", label="Key"),
     Column(key="value", label="Value"),
     Column(key="why", label="Why it became no price"),
 )
@@ -92,7 +97,6 @@ class ChangeRow:
     old: UnitPrice | None
     new: UnitPrice | None
     ratio: Decimal | None
-    conditions: str
     agreement: str
     needs: str
     validity: str
@@ -108,11 +112,10 @@ def change_row(change: ChangeFacts) -> ChangeRow:
         url=reverse("operator:price_change", args=[change.public_id]),
         provider=change.subject.provider,
         model=change.subject.model,
-        meter=change.meter_label,
+        meter=subject_label(change.subject),
         old=unit_price_of(change.old, change.unit),
         new=unit_price_of(change.new, change.unit),
         ratio=change.ratio,
-        conditions=conditions_of(change.subject),
         agreement=agreement_of(change),
         needs=needs_of(change),
         validity=validity_of(change.valid_from, change.valid_to),
@@ -141,7 +144,9 @@ def stated_row(stated: StatedFacts, unit: str) -> dict[str, object]:
     return {
         "source": stated.source_name,
         "price": unit_price_of(stated.rate, unit),
-        "validity": validity_of(stated.valid_from, stated.valid_to),
+        "validity": validity_of(stated.valid_from, stated.valid_to)
+        if SOURCES[stated.source].dated
+        else "now; it gives no dates",
         "stated_as": stated.stated_as,
         "since": stated.known_from,
     }
@@ -232,20 +237,41 @@ def consequences(changes: Sequence[ChangeFacts], *, now: datetime) -> list[str]:
     )
     if past:
         sentences.append(
-            f"{_prices(past)} reach back: every tenant's open months are rated again; closed "
-            "months keep what they were charged."
+            f"{_prices(past, 'reaches back', 'reach back')}: every tenant's open months are rated "
+            "again; closed months keep what they were charged."
         )
     if gone:
-        sentences.append(f"{_prices(gone)} end: usage from then on is unpriced, never zero.")
+        sentences.append(
+            f"{_prices(gone, 'ends', 'end')}: usage from then on is unpriced, never zero."
+        )
     if models:
         sentences.append(f"{models:,} new {'model' if models == 1 else 'models'} will be known.")
     if two:
         sentences.append(
-            f"{_prices(two)} far from what they are compared with wait for a second person."
+            f"{_prices(two, 'waits', 'wait')} for a second person, being far from what it is "
+            "compared with."
         )
     sentences.append("A published price cannot be changed; a correction is a new price.")
     return sentences
 
 
-def _prices(count: int) -> str:
-    return f"{count:,} {'price' if count == 1 else 'prices'}"
+def not_taken_rows(left: Sequence[NotTaken]) -> list[dict[str, object]]:
+    """Return what became no price, by key and reason, the most frequent first."""
+    groups: dict[tuple[str, str], list[NotTaken]] = {}
+    for one in left:
+        groups.setdefault((one.key, one.why), []).append(one)
+    ranked = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+    return [
+        {
+            "key": key or "(the whole entry)",
+            "why": why,
+            "count": len(found),
+            "examples": "; ".join(f"{one.entry}: {one.value}"[:80] for one in found[:2]),
+        }
+        for (key, why), found in ranked
+    ]
+
+
+def _prices(count: int, one: str = "", many: str = "") -> str:
+    noun, verb = ("price", one) if count == 1 else ("prices", many)
+    return f"{count:,} {noun} {verb}".rstrip()

@@ -10,11 +10,11 @@ urlpatterns = [
     path("", views.Sources.as_view(), name="prices"),
     path("sync/", views.Sync.as_view(), name="price_sync"),
     path("load/", views.Load.as_view(), name="price_load"),
-    path("imports/<uuid:reading>/", views.ImportPage.as_view(), name="price_import"),
+    path("imports/<uuid:public_id>/", views.ImportPage.as_view(), name="price_import"),
     path("changes/", changes.Changes.as_view(), name="price_changes"),
     re_path(
         r"^changes/(?P<verdict>approve|reject)/$", changes.Decide.as_view(), name="price_decision"
     ),
-    path("changes/<uuid:change>/", changes.ChangePage.as_view(), name="price_change"),
+    path("changes/<uuid:public_id>/", changes.ChangePage.as_view(), name="price_change"),
     path("history/", history.History.as_view(), name="price_history"),
 ]

@@ -16,7 +16,8 @@ from apps.catalog import services as catalog
 from apps.core import presentation
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Invalid, Refusal
-from apps.core.web.lists import DataList, Empty, ListState, Paging
+from apps.core.web.exports import list_response
+from apps.core.web.lists import DataList, Empty, ListState
 from apps.core.web.page import Action, Crumb, Fact, Page
 from apps.core.web.views import PageMixin
 from finops_platform.operator.prices import rows
@@ -25,7 +26,6 @@ from finops_platform.operator.prices.forms import PriceFileForm
 
 _READ: Final[dict[str, Scope | None]] = {"GET": Scope.ADMIN}
 _POST: Final[dict[str, Scope | None]] = {"POST": Scope.ADMIN}
-_SHOWN_NOT_TAKEN: Final = 2_000
 
 
 class Sources(PageMixin, TemplateView):
@@ -126,6 +126,19 @@ class ImportPage(PageMixin, TemplateView):
     template_name = "operator/price_import.html"
     scopes = _READ
 
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        state = ListState.of(request)
+        if not state.export:
+            return super().get(request, *args, **kwargs)
+        every = DataList(
+            key="not-taken",
+            caption="What became no price",
+            columns=rows.EVERY_NOT_TAKEN,
+            rows=selectors.not_taken(public_id=self.kwargs["public_id"]),
+            state=state,
+        )
+        return list_response(every, filename="not-taken")
+
     def page(self) -> Page:
         one = self._import
         return Page(
@@ -147,21 +160,21 @@ class ImportPage(PageMixin, TemplateView):
         )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        left = selectors.not_taken(public_id=self.kwargs["reading"])
+        left = selectors.not_taken(public_id=self.kwargs["public_id"])
         shown = DataList(
             key="not-taken",
             caption="What became no price",
             columns=rows.NOT_TAKEN_COLUMNS,
-            rows=left[:_SHOWN_NOT_TAKEN],
+            rows=rows.not_taken_rows(left),
             state=ListState.of(self.request),
-            paging=Paging(text=f"{len(left):,} entries"),
+            exports=("csv", "xlsx"),
             empty=Empty(title="Everything became a price", text="Nothing was left out."),
         )
-        return super().get_context_data(list=shown, one=self._import, count=len(left), **kwargs)
+        return super().get_context_data(list=shown, one=self._import, **kwargs)
 
     @property
     def _import(self) -> selectors.ImportFacts:
-        return selectors.import_facts(public_id=self.kwargs["reading"])
+        return selectors.import_facts(public_id=self.kwargs["public_id"])
 
 
 def said_of(report: catalog.ImportReport) -> str:
