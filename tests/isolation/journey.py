@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -28,6 +28,10 @@ from apps.ingest import services as ingest
 from apps.notifications import services as notifications
 from apps.periods import services as periods
 from apps.periods.domain.fx import RateKind
+from apps.rating import services as rating
+from apps.rating.domain.cost_models import CostModelDraft
+from apps.rating.domain.terms import CommitmentDraft, DiscountDraft, LevelDraft
+from apps.rating.domain.terms import Scope as TermScope
 from apps.tenants import selectors as tenants
 from tests.allocation.base import ACTOR, MONTH, NOW, enter_directory
 from tests.costs.conftest import focus, row
@@ -84,6 +88,7 @@ def month(marker: str) -> Iterator[str]:
         now=NOW,
     )
     yield "corrections"
+    yield from _negotiate(marker, people["prepares"])
     costs.declare_account(
         draft=AccountDraft(code="cloud", name=marker), actor=people["prepares"], now=NOW
     )
@@ -139,6 +144,50 @@ def _advanced(run: object) -> Iterator[str]:
             yield "document"
         if done.next is not closing.Next.AGAIN:
             return
+
+
+def _negotiate(marker: str, finance: Actor) -> Iterator[str]:
+    """Agree on a discount and a commitment, and derive the prices of a self-hosted model."""
+    later = datetime(2026, 6, 1, tzinfo=UTC)
+    scope = TermScope(provider=marker)
+    discount = DiscountDraft(scope=scope, percent=Decimal(5), valid_from=later, note=marker)
+    rating.record_discount(draft=discount, actor=finance, now=NOW)
+    yield "discount"
+    agreed = rating.record_commitment(
+        draft=CommitmentDraft(
+            name=marker,
+            scope=scope,
+            measure="spend",
+            currency="USD",
+            levels=(LevelDraft(commit=Decimal(9), percent=Decimal(5)),),
+        ),
+        actor=finance,
+        now=NOW,
+    )
+    rating.put_level_in_force(
+        commitment=agreed,
+        level=1,
+        valid_from=later,
+        valid_to=None,
+        note=marker,
+        actor=finance,
+        now=NOW,
+    )
+    yield "commitment"
+    rating.record_cost_model(
+        draft=CostModelDraft(
+            name=marker,
+            gpu_hourly_rate=Decimal(2),
+            gpus=Decimal(1),
+            currency="USD",
+            throughput={"output_tokens": Decimal(100)},
+            utilization=Decimal("0.5"),
+        ),
+        priced=rating.Priced(provider=marker, model=marker, valid_from=later, note=marker),
+        actor=finance,
+        now=NOW,
+    )
+    yield "cost model"
 
 
 def _other_doors(marker: str, key: Actor) -> Iterator[str]:
