@@ -132,7 +132,7 @@ class WhatIfRowOutput(CostsOutput):
     quantity = serializers.CharField(allow_null=True, help_text="of one meter; else null")
 
 
-class UnpricedOutput(serializers.Serializer[Any]):
+class WhatIfUnpricedOutput(serializers.Serializer[Any]):
     """Usage that would have no price; it is in no `would_be`."""
 
     provider = serializers.CharField()
@@ -148,7 +148,7 @@ class WhatIfOutput(serializers.Serializer[Any]):
     currency = serializers.CharField()
     total = CostsOutput()
     rows = serializers.SerializerMethodField()
-    unpriced = UnpricedOutput(many=True)
+    unpriced = WhatIfUnpricedOutput(many=True)
     kept = serializers.CharField(help_text="usage of other months booked in this one, left alone")
 
     @extend_schema_field(WhatIfRowOutput(many=True))

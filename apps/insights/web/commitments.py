@@ -117,8 +117,9 @@ def _chart(found: CommitmentFacts, standings: list[MonthStanding]) -> Chart | No
     if not standings:
         return None
     months = list(reversed(standings))
-    missing = [one for one in months if one.standing.shortfall]
-    finding = f"{len(missing)} of {len(months)} months fall short of the commitment"
+    final = [one for one in months if not one.provisional]
+    missing = [one for one in final if one.standing.shortfall]
+    finding = f"{len(missing)} of {len(final)} finished months fall short of the commitment"
     spend = found.measure == "spend"
     frame = Frame(
         key="commitment-chart",

@@ -44,7 +44,7 @@ class SheetInput(KnownFields):
         return frozenset(int(part) for part in parts)
 
 
-class RowErrorOutput(serializers.Serializer[Any]):
+class SheetRowErrorOutput(serializers.Serializer[Any]):
     """What is wrong with a cell."""
 
     field = serializers.CharField()
@@ -52,14 +52,14 @@ class RowErrorOutput(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-class RowOutput(serializers.Serializer[Any]):
+class SheetRowOutput(serializers.Serializer[Any]):
     """What a row does; the cells of what it records, and of what it replaces."""
 
     line = serializers.IntegerField(help_text="from 1 below the header")
     action = serializers.ChoiceField(choices=["new", "replaces", "unchanged", "error"])
     after = serializers.DictField(allow_null=True)
     before = serializers.DictField(allow_null=True)
-    errors = RowErrorOutput(many=True)  # type: ignore[assignment]
+    errors = SheetRowErrorOutput(many=True)  # type: ignore[assignment]
 
 
 class SheetOutput(serializers.Serializer[Any]):
@@ -67,7 +67,7 @@ class SheetOutput(serializers.Serializer[Any]):
 
     dry_run = serializers.BooleanField()
     counts = serializers.DictField(child=serializers.IntegerField())
-    rows = RowOutput(many=True)
+    rows = SheetRowOutput(many=True)
 
 
 class Sheet(APIView):

@@ -132,9 +132,9 @@ def _derived(meter: str, speed: Decimal, hourly: Decimal, busy: Fraction, curren
     label = meter_facts(meter).label.lower()
     steps = (
         ("Fleet an hour", f"{plain_decimal(hourly)} {currency}"),
-        ("Full speed", f"{plain_decimal(speed)} {label} a second"),
+        ("Full speed", f"{_grouped(speed)} {label} a second"),
         ("In use", f"{_percent(busy)} of the time"),
-        ("Made an hour", f"{plain_decimal(_rounded(in_use))} {label}"),
+        ("Made an hour", f"{_grouped(_rounded(in_use))} {label}"),
         ("Price", f"{plain_decimal(amount)} {currency} per 1,000,000"),
     )
     return Derived(meter, amount, steps)
@@ -142,6 +142,10 @@ def _derived(meter: str, speed: Decimal, hourly: Decimal, busy: Fraction, curren
 
 def _rounded(exact: Fraction) -> Decimal:
     return Decimal(round(exact * 10**_DECIMALS)).scaleb(-_DECIMALS)
+
+
+def _grouped(number: Decimal) -> str:
+    return f"{Decimal(plain_decimal(number)):,f}"
 
 
 def _percent(ratio: Fraction) -> str:

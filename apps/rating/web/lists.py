@@ -144,7 +144,7 @@ def _series(
     yours: tuple[PriceBook, SkuKey, _Axis],
 ) -> list[Series]:
     """Return the list price of a meter, and what is paid where that is another."""
-    label = meter_facts(meter).label
+    label = meter_facts(meter).label.removesuffix(" tokens")
     listed = [price for price in prices if price.kind == "list"]
     found = [Series(f"{label}, list", [_at(listed, meter, at) for at in points])]
     book, sku, axis = yours
@@ -183,6 +183,7 @@ class Charged:
     price: UnitPrice | None
     kind: str
     source: str
+    url: str
     beneath: UnitPrice | None
     why: str
 
@@ -204,10 +205,42 @@ def _charged(book: PriceBook, provider: str, model: str, meter: str, now: dateti
         meter=meter_facts(meter).label,
         price=None if price is None else _unit_price(price),
         kind="" if price is None else price.kind,
-        source="" if price is None else price.source,
+        source="" if price is None else _said(price),
+        url="" if price is None else _url_of_source(price),
         beneath=None if listed is None else _unit_price(listed),
         why=(found.why_unpriced or "") if found.rivals else "",
     )
+
+
+def _said(row: BookRow) -> str:
+    """Say where a price comes from, without the numbers that only programs read."""
+    kind = _term(row)[0]
+    if row.applied is not None:
+        share = presentation.percent(row.applied.percent.scaleb(-2), digits=2)
+        by = "a commitment" if kind == "commitment" else "a discount"
+        return f"{share} off list, by {by}"
+    names = {"contract": "contract", "commitment": "a commitment's level"}
+    return (
+        "derived from a cost model"
+        if row.source.startswith("derived")
+        else names.get(kind, row.source)
+    )
+
+
+def _url_of_source(row: BookRow) -> str:
+    """Return the page of the term behind a price; empty for a list price."""
+    kind, number = _term(row)
+    pages = {"contract": "rating:contract_price", "discount": "rating:discount"}
+    if kind == "commitment":
+        return f"{reverse('rating:commitments')}{number}/"
+    return reverse(pages[kind], args=[number]) if kind in pages else ""
+
+
+def _term(row: BookRow) -> tuple[str, str]:
+    """Return kind and public id of the term that the book names as a price's source."""
+    name = row.source if row.applied is None else row.applied.name
+    words = name.removeprefix("derived, ").split()
+    return (words[0], words[1]) if len(words) > 1 else (name, "")
 
 
 def _unit_price(row: BookRow) -> UnitPrice:

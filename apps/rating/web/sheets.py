@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
+from base64 import b64decode, b64encode
 from typing import Any, Final
 
 from django.contrib import messages
@@ -11,7 +13,7 @@ from django.utils import timezone
 from django.views.generic import TemplateView
 
 from apps.core.domain.access import Scope
-from apps.core.domain.errors import Refusal
+from apps.core.domain.errors import Invalid, Refusal
 from apps.core.web.page import Page
 from apps.core.web.views import PageMixin
 from apps.rating import selectors, services
@@ -59,7 +61,7 @@ class Sheet(PageMixin, TemplateView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form = SheetForm(request.POST, request.FILES)
         if "sheet" in request.POST:
-            return self._decide(request.POST["sheet"].encode())
+            return self._decide(_kept(request.POST["sheet"]))
         if not form.is_valid():
             return self.render_to_response(self.get_context_data(form=form), status=422)
         return self._try(form.cleaned_data["file"].read(), form, frozenset())
@@ -74,7 +76,7 @@ class Sheet(PageMixin, TemplateView):
             return self.render_to_response(self.get_context_data(form=form), status=422)
         context = self.get_context_data(
             form=SheetForm(),
-            sheet=body.decode("utf-8-sig"),
+            sheet=b64encode(body).decode(),
             rows=[_shown(plan, confirmed) for plan in plans],
             counts=_counts(plans),
             may_take=not any(plan.faults for plan in plans),
@@ -102,6 +104,17 @@ class Sheet(PageMixin, TemplateView):
             "re-rated.",
         )
         return HttpResponseRedirect(reverse("rating:prices"))
+
+
+def _kept(text: str) -> bytes:
+    """Return the sheet that the page carries; in base64, as browsers change the ends of lines.
+
+    :raises Invalid: when it is not what the page gave out.
+    """
+    try:
+        return b64decode(text.encode(), validate=True)
+    except (ValueError, binascii.Error):
+        raise Invalid("This is not the sheet of the page; upload it again.", code="sheet") from None
 
 
 def _counts(plans: list[RowPlan]) -> dict[str, int]:
