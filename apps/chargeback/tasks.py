@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
 from django_tenants.utils import schema_context
 
-from apps.chargeback import services
+from apps.chargeback import selectors, services
 from apps.tenants import selectors as tenants
+
+SILENCE: Final = timedelta(hours=1)
+"""An export that is not done this long after it was asked for is written again."""
 
 
 @shared_task(queue="insights", acks_late=True)
@@ -21,10 +26,13 @@ def write_export(*, schema: str, export: str) -> None:
 
 @shared_task
 def follow_up(*, schema: str) -> None:
-    """Remind one tenant's owners of statements, then let silence count where it does."""
+    """Remind one tenant's owners, let silence count, take up exports whose worker died."""
     with schema_context(schema):
         services.remind(now=timezone.now())
         services.lapse_overdue(now=timezone.now())
+        left = selectors.unfinished_exports(before=timezone.now() - SILENCE)
+    for export in left:
+        write_export.delay(schema=schema, export=str(export))
 
 
 @shared_task

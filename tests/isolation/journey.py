@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -15,17 +15,25 @@ from apps.accounts.domain.keys import KeyKind
 from apps.allocation import services as allocation
 from apps.allocation.domain.payload import read_rule
 from apps.allocation.domain.rules import Axis
+from apps.chargeback import selectors as statements
 from apps.chargeback import services as chargeback
+from apps.chargeback.domain.acceptance import Decision, DisputeDraft, Outcome, Policy, Upload
 from apps.chargeback.domain.facts import Terms
+from apps.chargeback.domain.focus_columns import Dataset
+from apps.chargeback.domain.journal import AccountOf, MappingKind
+from apps.chargeback.domain.journal_layout import parse_layout
 from apps.closing import selectors as closes
 from apps.closing import services as closing
 from apps.core.domain.access import Actor, Role, Scope
 from apps.costs import services as costs
-from apps.costs.domain.accounts import AccountDraft
+from apps.costs.domain.accounts import AccountDraft, Feed, Truth
 from apps.directory import services as directory
 from apps.directory.domain.entries import CostCenterFacts, FeatureFacts, ProductFacts
 from apps.ingest import services as ingest
+from apps.ingest.services import backfill_close, backfills
 from apps.notifications import services as notifications
+from apps.notifications.domain.channels import ChannelDraft, Topic
+from apps.notifications.domain.channels import Kind as ChannelKind
 from apps.periods import services as periods
 from apps.periods.domain.fx import RateKind
 from apps.rating import services as rating
@@ -33,6 +41,7 @@ from apps.rating.domain.cost_models import CostModelDraft
 from apps.rating.domain.terms import CommitmentDraft, DiscountDraft, LevelDraft
 from apps.rating.domain.terms import Scope as TermScope
 from apps.tenants import selectors as tenants
+from apps.usage.domain.decode import Form, decode_events
 from tests.allocation.base import ACTOR, MONTH, NOW, enter_directory
 from tests.costs.conftest import focus, row
 from tests.ingest.factories import contract, event, send
@@ -88,6 +97,7 @@ def month(marker: str) -> Iterator[str]:
         now=NOW,
     )
     yield "corrections"
+    yield from _put_right(marker, key, people["prepares"])
     yield from _negotiate(marker, people["prepares"])
     costs.declare_account(
         draft=AccountDraft(code="cloud", name=marker), actor=people["prepares"], now=NOW
@@ -131,8 +141,57 @@ def month(marker: str) -> Iterator[str]:
     yield "approval"
     yield from _advanced(run.id)
     assert closes.close_run(run.id).state is closes.RunState.FINISHED
+    yield from _handed_over(marker, people)
     closing.request_reopen(month=MONTH, reason=marker, actor=people["prepares"], now=NOW)
     yield "request to reopen"
+
+
+def _handed_over(marker: str, people: dict[str, Actor]) -> Iterator[str]:
+    """Answer the statements, book the month, and export it."""
+    asks, decides = people["approves"], people["prepares"]
+    seen = statements.statements(month=MONTH, actor=asks)
+    for one in seen:
+        chargeback.name_responder(
+            cost_center=one.cost_center,
+            email=f"approves@{marker}.example",
+            is_named=True,
+            actor=ACTOR,
+            now=NOW,
+        )
+    chargeback.set_policy(policy=Policy(), actor=ACTOR, now=NOW)
+    upload = Upload(name=f"{marker}.txt", content=marker.encode())
+    dispute = DisputeDraft(comment=marker, files=[upload])
+    said = chargeback.dispute(id=seen[0].id, draft=dispute, actor=asks, now=NOW)
+    decision = Decision(outcome=Outcome.REJECTED, reason=marker)
+    chargeback.resolve(id=seen[0].id, dispute=said.id, decision=decision, actor=decides, now=NOW)
+    yield "dispute"
+    channel = ChannelDraft(
+        kind=ChannelKind.EMAIL,
+        name=marker,
+        address=f"ap@{marker}.example",
+        topics=frozenset(Topic),
+    )
+    notifications.add_channel(draft=channel, actor=ACTOR, now=NOW)
+    for one in seen:
+        account = AccountOf(
+            kind=MappingKind.COST_CENTER, key=one.cost_center, account=marker, valid_from=MONTH
+        )
+        chargeback.map_account(mapping=account, actor=ACTOR, now=NOW)
+    layout = parse_layout(preset="generic", company=marker, text="")
+    chargeback.set_layout(layout=layout, actor=ACTOR, now=NOW)
+    booked = chargeback.hand_out_journal(month=MONTH, batch="", format="csv", actor=ACTOR, now=NOW)
+    chargeback.confirm_posting(
+        batch=booked.filename.removesuffix(".csv"),
+        reference=marker,
+        posted_on=NOW.date(),
+        actor=ACTOR,
+        now=NOW,
+    )
+    yield "journal"
+    wanted = statements.Wanted(month=MONTH, dataset=Dataset.COST_AND_USAGE)
+    asked = chargeback.request_export(wanted=wanted, actor=ACTOR, now=NOW)
+    chargeback.write_export(id=asked.id, now=NOW)
+    yield "export"
 
 
 def _advanced(run: object) -> Iterator[str]:
@@ -144,6 +203,22 @@ def _advanced(run: object) -> Iterator[str]:
             yield "document"
         if done.next is not closing.Next.AGAIN:
             return
+
+
+def _other_doors(marker: str, key: Actor) -> Iterator[str]:
+    """Bring a usage object, the totals of an agent, and a file with a bad row."""
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "id": marker}
+    raw = event(f"{marker}-raw", account=marker, usage=None, raw_usage=usage)
+    assert send([raw], actor=key, received_at=NOW).accepted == 1
+    agent = span(name=marker, attributes={"gen_ai.operation.name": "invoke_agent", **AGENT})
+    ingest.accept_spans(spans=[agent], actor=key, received_at=NOW)
+    yield "usage object and span"
+    content = json.dumps({"id": marker}).encode()
+    file = SimpleUploadedFile("bad.jsonl", content)
+    upload = ingest.Upload(f"{marker}.jsonl", file, len(content))
+    import_id = ingest.start_import(upload=upload, actor=key, now=NOW)
+    ingest.run_import(import_id=import_id, clock=lambda: NOW)
+    yield "file"
 
 
 def _negotiate(marker: str, finance: Actor) -> Iterator[str]:
@@ -190,20 +265,43 @@ def _negotiate(marker: str, finance: Actor) -> Iterator[str]:
     yield "cost model"
 
 
-def _other_doors(marker: str, key: Actor) -> Iterator[str]:
-    """Bring a usage object, the totals of an agent, and a file with a bad row."""
-    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "id": marker}
-    raw = event(f"{marker}-raw", account=marker, usage=None, raw_usage=usage)
-    assert send([raw], actor=key, received_at=NOW).accepted == 1
-    agent = span(name=marker, attributes={"gen_ai.operation.name": "invoke_agent", **AGENT})
-    ingest.accept_spans(spans=[agent], actor=key, received_at=NOW)
-    yield "usage object and span"
-    content = json.dumps({"id": marker}).encode()
-    file = SimpleUploadedFile("bad.jsonl", content)
-    upload = ingest.Upload(f"{marker}.jsonl", file, len(content))
-    import_id = ingest.start_import(upload=upload, actor=key, now=NOW)
-    ingest.run_import(import_id=import_id, clock=lambda: NOW)
-    yield "file"
+def _put_right(marker: str, key: Actor, finance: Actor) -> Iterator[str]:
+    """Replace usage by a backfill, map a model, and say which feed of a model counts."""
+    start = datetime(2026, 1, 15, tzinfo=UTC)
+    draft = backfills.BackfillDraft(
+        source=marker, starts_at=start, ends_at=start + timedelta(days=1), reason=marker, tags={}
+    )
+    backfill = backfills.open_backfill(draft=draft, actor=key, now=NOW)
+    drafts = decode_events(
+        body=json.dumps([event(f"{marker}-back", source=marker)]).encode(), form=Form.JSON
+    )
+    backfills.post_events(backfill=backfill, drafts=drafts, actor=key, received_at=NOW)
+    backfill_close.close_backfill(backfill=backfill, actor=key, now=NOW)
+    yield "backfill"
+    mapping = rating.MappingDraft(
+        sent_provider=marker,
+        sent_model=marker,
+        provider="testco",
+        model="tiny",
+        valid_from=start,
+        note=marker,
+    )
+    ingest.map_model(draft=mapping, actor=finance, now=NOW)
+    yield "mapping"
+    metered = AccountDraft(
+        code="metered", name=marker, provider=marker, account="*", truth=Truth.METERED
+    )
+    costs.declare_account(draft=metered, actor=finance, now=NOW)
+    costs.say_model_feed(
+        code="metered",
+        model=marker,
+        feed=Feed.BUCKET,
+        since=MONTH,
+        reason=marker,
+        actor=finance,
+        now=NOW,
+    )
+    yield "feed"
 
 
 AGENT = {"gen_ai.usage.input_tokens": 10}

@@ -291,7 +291,7 @@ def _prices(line: Any, part: Part, category: str, scene: Scene) -> Row:
     quantity = EXACT.divide(part.quantity, Decimal(line.unit_size))
     cost = EXACT.multiply(price, quantity)
     original = line.original_currency or scene.currency
-    sku = line.sku or f"{line.provider}/{line.model or line.service}"
+    sku = _sku(line)
     return row | {
         "ContractedCost": cost,
         "ContractedUnitPrice": price,
@@ -310,10 +310,17 @@ def _prices(line: Any, part: Part, category: str, scene: Scene) -> Row:
     }
 
 
+def _sku(line: Any) -> str:
+    return str(line.sku or f"{line.provider or 'own'}/{line.model or line.service or line.kind}")
+
+
 def _as_money(line: Any, scene: Scene) -> Row:
     """Return prices of what has none: an amount of money, at one."""
     one = Decimal(1)
+    sku = _sku(line)
     return {
+        "SkuId": sku,
+        "SkuPriceId": f"{sku}#{scene.currency}",
         "ContractedCost": line.effective,
         "ContractedUnitPrice": one,
         "ListCost": line.effective,
@@ -335,6 +342,8 @@ _NOT_PRICED: Final[Row] = dict.fromkeys(
         "PricingCurrencyListUnitPrice",
         "PricingQuantity",
         "PricingUnit",
+        "SkuId",
+        "SkuPriceId",
     )
 )
 

@@ -37,7 +37,14 @@ from apps.chargeback.selectors.booking import (
     mappings,
 )
 from apps.chargeback.selectors.explaining import explanation
-from apps.chargeback.selectors.focus import ExportFacts, Wanted, export, exports, focus_file
+from apps.chargeback.selectors.focus import (
+    ExportFacts,
+    Wanted,
+    export,
+    exports,
+    focus_file,
+    unfinished_exports,
+)
 from apps.chargeback.selectors.framing import terms
 from apps.chargeback.selectors.sets import set_of
 from apps.chargeback.selectors.statements import (
@@ -89,4 +96,5 @@ __all__ = [
     "statement_of",
     "statements",
     "terms",
+    "unfinished_exports",
 ]

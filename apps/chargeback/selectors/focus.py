@@ -132,6 +132,12 @@ def export(*, id: UUID, actor: Actor) -> ExportFacts:
     return export_facts(row)
 
 
+def unfinished_exports(*, before: datetime) -> list[UUID]:
+    """Return exports asked for before a moment that are neither done nor failed; one query."""
+    rows = Export.objects.filter(state__in=("queued", "running"), requested_at__lt=before)
+    return list(rows.order_by("id").values_list("public_id", flat=True))
+
+
 def export_file(id: UUID) -> tuple[ExportFacts, bytes]:
     """Return a finished export with its bytes; who asks was checked by the door's link.
 
