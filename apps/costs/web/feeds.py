@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.generic import TemplateView
 
-from apps.catalog.domain.meters import meter_facts, plural
+from apps.catalog.domain.meters import meter_facts
 from apps.core import presentation
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Refusal
@@ -39,16 +39,14 @@ _FEEDS: Final = {"request": "single requests", "bucket": "provider's totals"}
 _SAID: Final = {
     "model": "said of the model",
     "account": "said of the account",
-    "nothing": "nothing was said",
+    "nothing": "nobody said",
 }
 _COLUMNS: Final = (
     Column(key="model", label="Model"),
-    Column(key="provider", label="Provider", wide=True),
-    Column(key="account", label="Account", kind="code", wide=True),
+    Column(key="account", label="Account", wide=True),
     Column(key="meter", label="Meter"),
     Column(key="requests", label="Single requests", kind="quantity"),
     Column(key="buckets", label="Provider's totals", kind="quantity"),
-    Column(key="unit", label="Unit", wide=True),
     Column(
         key="difference",
         label="Difference",
@@ -56,7 +54,6 @@ _COLUMNS: Final = (
         help="How far the requests are from the provider's totals.",
     ),
     Column(key="counted", label="What counts"),
-    Column(key="said", label="Because", wide=True),
 )
 _CHANGE: Final = Column(key="change", label="Choice", link="change_url")
 
@@ -66,15 +63,12 @@ class Row:
     """A meter of a model, as each feed tells it."""
 
     model: str
-    provider: str
     account: str
     meter: str
     requests: Decimal | None
     buckets: Decimal | None
-    unit: str
     difference: Decimal | None
     counted: str
-    said: str
     change: str
     change_url: str
 
@@ -112,7 +106,7 @@ class FeedsPage(PageMixin, TemplateView):
             key="feeds",
             caption=f"Usage by feed in {presentation.month(str(month))}",
             columns=(*_COLUMNS, _CHANGE) if may_change else _COLUMNS,
-            rows=[row for row in rows if words in f"{row.provider} {row.model}".lower()],
+            rows=[row for row in rows if words in row.model.lower()],
             state=state,
             search="Search a model or provider",
             filters=[month_filter()],
@@ -265,19 +259,15 @@ class ChangeFeed(PageMixin, TemplateView):
 
 
 def _row(row: FeedRow) -> Row:
-    facts = meter_facts(row.meter)
     query = urlencode({"account": row.code, "model": row.model})
     return Row(
-        model=row.model,
-        provider=row.provider or "service",
+        model=f"{row.provider} {row.model}".strip(),
         account=row.account,
-        meter=facts.label,
+        meter=meter_facts(row.meter).label,
         requests=row.requests,
         buckets=row.buckets,
-        unit=plural(facts.unit),
         difference=row.difference,
-        counted=_FEEDS.get(row.counted, row.counted),
-        said=_SAID[row.said_of],
+        counted=f"{_FEEDS[row.counted]}, {_SAID[row.said_of]}",
         change="Change" if row.code else "Declare its account",
         change_url=f"{reverse('costs:change_feed')}?{query}"
         if row.code

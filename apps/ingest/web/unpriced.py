@@ -58,6 +58,10 @@ _COLUMNS: Final = (
 )
 
 
+_EXPORTED: Final = frozenset({"unit", "first_day", "how"})
+"""Columns of files only: the page that solves a model shows them too."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnpricedRow:
     """A model and meter without a price; the days are not known to those limited to teams."""
@@ -153,9 +157,12 @@ class UnpricedPage(PageMixin, TemplateView):
 
     @property
     def _columns(self) -> tuple[Column, ...]:
-        if not self.actor.may(Scope.PRICES_WRITE) or ListState.of(self.request).export:
+        if ListState.of(self.request).export:
             return _COLUMNS
-        return (*_COLUMNS, Column(key="solve", label="Solve", link="solve_url"))
+        shown = tuple(column for column in _COLUMNS if column.key not in _EXPORTED)
+        if not self.actor.may(Scope.PRICES_WRITE):
+            return shown
+        return (*shown, Column(key="solve", label="Solve", link="solve_url"))
 
     def _months(self) -> list[Tab]:
         """Return the last months up to the present one, and the one shown, the newest first."""
