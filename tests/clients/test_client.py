@@ -161,6 +161,26 @@ def test_what_cannot_be_written_never_raises_unless_asked(url: str, event: Any) 
     strict.close()
 
 
+def test_an_answer_that_is_no_receipt_settles_nothing(platform: Platform, url: str) -> None:
+    platform.plan = [(200, {})]
+    with client_of(url) as client:
+        ids = fill(client, 3)
+        assert client.flush(10)
+        assert client.stats().retries == 1
+    assert set(platform.stored) == set(ids)
+
+
+def test_a_redirect_is_a_wrong_address_not_a_wrong_event(platform: Platform, url: str) -> None:
+    told: list[EventError] = []
+    platform.plan = [(308, {"Location": "https://elsewhere.example/"})]
+    client = client_of(url, on_error=told.append)
+    fill(client, 3)
+    assert client.flush(10)
+    assert [one.code for one in told] == ["http_308"] * 3
+    assert platform.batches == [3]
+    client.close()
+
+
 # A full queue ------------------------------------------------------------------------------------
 
 

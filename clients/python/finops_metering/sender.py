@@ -244,14 +244,18 @@ class Sender:
             self._complain("metering: the server says %s; trying again", answer.error().message)
             return _pause(attempt, answer.retry_after)
         if answer.status == 200:
-            self._note(batch, answer.json())
-        elif answer.status in _NO_ENTRY:
+            return self._note(batch, answer.json(), attempt)
+        if answer.status in _NO_ENTRY or answer.status < 400:
             self._no_entry(batch, answer)
         else:
             self._bisect(batch, answer)
         return None
 
-    def _note(self, batch: Sequence[Line], receipt: Mapping[str, Any]) -> None:
+    def _note(self, batch: Sequence[Line], receipt: Any, attempt: int) -> float | None:
+        """Take a receipt; an answer that is none comes from somebody else, so it is tried again."""
+        if not isinstance(receipt, dict) or "accepted" not in receipt:
+            self._complain("metering: the answer is no receipt; is the address right?")
+            return _pause(attempt, None)
         with self._changed:
             for name in ("accepted", "duplicates", "unpriced"):
                 self._count(name, int(receipt.get(name) or 0))
@@ -260,6 +264,7 @@ class Sender:
             [_told(batch[int(one["index"])], one) for one in errors if _has_place(one, batch)],
             counted_as="refused",
         )
+        return None
 
     def _no_entry(self, batch: Sequence[Line], answer: Answer) -> None:
         """Keep a batch for a later start if there is a spool: the key may be put right."""
@@ -407,7 +412,7 @@ def _pause(attempt: int, asked: float | None) -> float:
     Senders that failed together do not come back together.
     """
     if asked is not None:
-        return asked * random.uniform(1.0, 1.2)  # noqa: S311 (no secret)
+        return min(asked, 3_600.0) * random.uniform(1.0, 1.2)  # noqa: S311 (no secret)
     longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempt, 16))
     return random.uniform(longest / 4, longest)  # noqa: S311
 
