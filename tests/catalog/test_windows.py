@@ -163,6 +163,7 @@ def test_equal_windows_have_one_spelling(written, one):
         ("mon-fry 01:00-02:00", "no day"),
         ("01:00-02:00 Mars/Base", "no time zone"),
         ("mon-fri", "write them as"),
+        ("mon 01:00-02:00 Asia/Tokyo; tue 01:00-02:00 Asia/Tokyo", "one zone"),
         ("8@01:00-02:00", "write them as"),
     ],
 )

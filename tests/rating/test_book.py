@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -239,6 +240,35 @@ def test_a_window_may_run_past_midnight_on_some_weekdays():
     assert {at: amount(book, GPT, at=moment(at)) for at in expected} == expected
 
 
+@given(
+    at=st.integers(0, 14 * 86_400 * 10**6).map(
+        lambda late: moment("2026-10-19T00:00:00") + timedelta(microseconds=late)
+    ),
+    context=st.integers(0, 400_000),
+    tier=st.sampled_from(["", "flex"]),
+    region=st.sampled_from(["", "eu"]),
+)
+def test_the_price_is_what_a_plain_reading_of_all_rows_says(at, context, tier, region):
+    """A brute-force oracle over tier, region with uplift, context cliff, and off-peak weekends."""
+    off_peak = "mon-fri 22:00-06:00; sat-sun 00:00-24:00 Europe/Berlin"
+    written = [
+        row(amount=str(base * regional * size * hours), conditions=conditions)
+        for base, named in ((10, ""), (5, "flex"))
+        for regional, place in ((1, ""), (2, "eu"))
+        for size, over in ((1, 0), (3, 200_000))
+        for hours, window in ((7, ""), (1, off_peak))
+        for conditions in [Conditions(named, False, place, over, window)]
+    ]
+    local = at.astimezone(ZoneInfo("Europe/Berlin"))
+    night = local.hour >= 22 and local.weekday() < 5
+    early = local.hour < 6 and 1 <= local.weekday() <= 5
+    cheap = night or early or local.weekday() >= 5
+    wanted = (5 if tier else 10) * (2 if region else 1) * (3 if context > 200_000 else 1)
+    book = book_of(*written)
+    key = sku(book, at=at, context_tokens=context, service_tier=tier, region=region)
+    assert amount(book, key, at=at) == wanted * (1 if cheap else 7)
+
+
 def test_two_open_windows_leave_it_unpriced():
     book = book_of(
         row(),
@@ -403,11 +433,21 @@ def test_breakpoints_name_every_edge_and_every_first_context_of_a_tier():
     assert found == ((change,), (200_001,))
 
 
+WINDOWS = (
+    "",
+    "01:00-04:00",
+    "5@22:00-02:00",
+    "mon-fri 16:30-00:30 Asia/Shanghai",
+    "sat-sun 00:00-24:00; mon-fri 00:00-01:00,10:00-00:00",
+    "23:30-02:30:15 Europe/Berlin",
+)
+
+
 @given(data=st.data())
 def test_between_breakpoints_nothing_changes(data):
-    start = moment("2026-10-01T00:00:00")
+    start = moment("2026-10-23T00:00:00")  # the clocks of Berlin change on the 25th
     cut = start + timedelta(hours=data.draw(st.integers(0, 96)))
-    window = data.draw(st.sampled_from(["", "01:00-04:00", "5@22:00-02:00"]))
+    window = data.draw(st.sampled_from(WINDOWS))
     bound = data.draw(st.integers(1, 50))
     book = book_of(
         row(valid_to=cut),

@@ -167,6 +167,8 @@ def _part(text: str) -> tuple[frozenset[int], list[Span]]:
         days, hours = frozenset(int(digit) - 1 for digit in old.group(1)), old.group(2)
     else:
         words, _, hours = written.rpartition(" ") if " " in written else ("", "", written)
+        if ":" in words:
+            raise WindowInvalid(f"{written!r}: write one zone, behind the last hours of all.")
         days = _days(words) if words else EVERY_DAY
     spans = [hours_of(piece) for piece in hours.split(",")]
     for opens, closes in spans:

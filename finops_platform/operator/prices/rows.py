@@ -266,7 +266,7 @@ def not_taken_rows(left: Sequence[NotTaken]) -> list[dict[str, object]]:
             "key": key or "(the whole entry)",
             "why": why,
             "count": len(found),
-            "examples": "; ".join(f"{one.entry}: {one.value}"[:80] for one in found[:2]),
+            "examples": f"{found[0].entry}: {found[0].value}"[:80],
         }
         for (key, why), found in ranked
     ]
