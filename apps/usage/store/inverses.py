@@ -38,7 +38,7 @@ def copy_inverses(
 ) -> None:
     """Append the inverses of rows of one month to another month, or the same; one statement."""
     same = ", ".join(
-        field.column for field in Event._meta.concrete_fields if field.column not in _OWN
+        str(field.column) for field in Event._meta.concrete_fields if field.column not in _OWN
     )
     statement = (
         f"INSERT INTO {table(partition_name('usage_event', month))} "  # noqa: S608
