@@ -15,7 +15,7 @@ import secrets
 import statistics
 from typing import Final
 
-from benchmarks.http_ingest import _key, granian
+from benchmarks.http_ingest import _key, boundless, granian
 from benchmarks.ingest import tenant
 from benchmarks.load import Load, Loads, Target
 
@@ -32,9 +32,7 @@ BODY: Final = (
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops_platform.settings.embedded")
-    for owner in ("KEY", "TENANT"):
-        for what in ("REQUESTS", "EVENTS"):
-            os.environ[f"RATE_LIMIT_{owner}_{what}"] = "1000000"
+    boundless()
     import django
 
     django.setup()

@@ -29,5 +29,6 @@ class EventsDoorMiddleware:
         if not is_key or request.path_info != DOOR or request.method != "POST":
             return self.get_response(request)
         response = post_events(request)
+        response.headers.setdefault("Content-Length", str(len(response.content)))
         response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS)
         return response

@@ -59,6 +59,7 @@ _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENVELOPED: Final = re.compile(rb'\s*\{\s*"events"\s*:')
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_NULL: Final = re.compile(rb"null")  # its search is faster than that of bytes
 _ENDLESS: Final = 40
 _MIDDLE: Final = 5000
 _BOM: Final = b"\xef\xbb\xbf"
@@ -80,11 +81,37 @@ def decode_events(*, body: bytes, form: Form, source: str | None = None) -> list
     except _DECODING:
         return _one_by_one(_split(body, form), source)
     _refuse_many(len(drafts))
-    nulls, nul = b"null" in body, b"\\u0000" in body or "\0" in (source or "")
-    return [
-        settled(draft, index=index, source=source, nulls=nulls, look_for_nul=nul)
-        for index, draft in enumerate(drafts)
-    ]
+    nulls = _NULL.search(body) is not None
+    nul = (b"\\" in body and b"\\u0000" in body) or "\0" in (source or "")
+    return _settled(drafts, source, nulls=nulls, nul=nul)
+
+
+def _settled(
+    drafts: Sequence[Draft], source: str | None, *, nulls: bool, nul: bool
+) -> list[Draft | Rejected]:
+    """Settle drafts; a hot loop that leaves alone what `settled` would leave as it is."""
+    found: list[Draft | Rejected] = []
+    for index, draft in enumerate(drafts):
+        name, usage = draft.source, draft.usage
+        is_plain = (
+            name is not None
+            and usage is not None
+            and draft.time.tzinfo is UTC
+            and type(usage.cache_write_tokens) is int
+            and draft.model
+            and draft.provider
+            and not draft.service
+            and not draft.meters
+            and draft.raw_usage is None
+            and draft.reported_cost is None
+            and draft.id.isascii()
+            and name.isascii()
+        )
+        if nulls or nul or not is_plain:
+            found.append(settled(draft, index=index, source=source, nulls=nulls, look_for_nul=nul))
+        else:
+            found.append(draft)
+    return found
 
 
 def draft_of(
