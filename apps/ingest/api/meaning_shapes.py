@@ -28,7 +28,7 @@ class QueueQuery(KnownFields):
     period = MonthField(required=False, help_text="every open month when absent")
 
 
-class MappingInput(KnownFields):
+class ModelMappingInput(KnownFields):
     """What a sent model means."""
 
     sent_provider = serializers.CharField(
@@ -46,13 +46,13 @@ class MappingInput(KnownFields):
         return MappingDraft(**self.validated_data)
 
 
-class MappingEndInput(KnownFields):
+class ModelMappingEndInput(KnownFields):
     """The moment at which a mapping ends."""
 
     valid_to = UtcMoment()
 
 
-class MappingWithdrawInput(KnownFields):
+class ModelMappingWithdrawInput(KnownFields):
     """Why a mapping is withdrawn."""
 
     reason = serializers.CharField(max_length=500)
@@ -65,7 +65,7 @@ class CorrectPricesInput(KnownFields):
     reason = serializers.CharField(max_length=1000, allow_blank=True, default="")
 
 
-class MappingOutput(serializers.Serializer[Any]):
+class ModelMappingOutput(serializers.Serializer[Any]):
     """A mapping in both times."""
 
     id = serializers.UUIDField()
@@ -81,17 +81,17 @@ class MappingOutput(serializers.Serializer[Any]):
     created_by = serializers.CharField()
 
 
-class MappingListOutput(serializers.Serializer[Any]):
+class ModelMappingListOutput(serializers.Serializer[Any]):
     """Mappings, those that stand first."""
 
-    results = MappingOutput(many=True)
+    results = ModelMappingOutput(many=True)
 
 
 class ForesightOutput(serializers.Serializer[Any]):
     """What a change would do, and, when it was made, what it did."""
 
     dry_run = serializers.BooleanField()
-    mapping = MappingOutput(allow_null=True)
+    mapping = ModelMappingOutput(allow_null=True)
     price_book_version = serializers.IntegerField(allow_null=True)
     cells = serializers.IntegerField(help_text="quantities of open months priced otherwise")
     months = serializers.ListField(child=serializers.DictField())
@@ -222,7 +222,7 @@ def reratings_body(months: tuple[Rerating, ...]) -> dict[str, Any]:
 
 def mapping_body(mapping: MappingFacts) -> dict[str, Any]:
     """Return a mapping."""
-    return dict(MappingOutput(asdict(mapping)).data)
+    return dict(ModelMappingOutput(asdict(mapping)).data)
 
 
 def correction_body(seen: PriceCorrectionForesight) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Mappings(APIView):
     permission_classes = [HasScope]
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.COSTS_READ, "POST": Scope.PRICES_WRITE}
 
-    @extend_schema(operation_id="mappings_list", responses=shapes.MappingListOutput)
+    @extend_schema(operation_id="mappings_list", responses=shapes.ModelMappingListOutput)
     def get(self, request: Request) -> Response:
         """List mappings, those that stand first, then what was ended or withdrawn."""
         known_parameters(request)
@@ -78,13 +78,13 @@ class Mappings(APIView):
     @extend_schema(
         operation_id="mappings_create",
         parameters=[_DRY],
-        request=shapes.MappingInput,
+        request=shapes.ModelMappingInput,
         responses={200: shapes.ForesightOutput, 201: shapes.ForesightOutput},
     )
     def post(self, request: Request) -> Response:
         """Say what a sent model means, and rate open months by it; closed months stay."""
         dry = dry_run(request)
-        asked = shapes.MappingInput(data=request.data)
+        asked = shapes.ModelMappingInput(data=request.data)
         asked.is_valid(raise_exception=True)
         draft, actor = asked.to_draft(), actor_of(request)
         if dry:
@@ -99,7 +99,7 @@ class OneMapping(APIView):
     permission_classes = [HasScope]
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.COSTS_READ}
 
-    @extend_schema(operation_id="mappings_read", responses=shapes.MappingOutput)
+    @extend_schema(operation_id="mappings_read", responses=shapes.ModelMappingOutput)
     def get(self, request: Request, mapping: UUID) -> Response:
         """Return a mapping, also one that was ended or withdrawn."""
         return Response(shapes.mapping_body(rating.mapping(mapping)))
@@ -114,13 +114,13 @@ class EndMapping(APIView):
     @extend_schema(
         operation_id="mappings_end",
         parameters=[_DRY],
-        request=shapes.MappingEndInput,
+        request=shapes.ModelMappingEndInput,
         responses=shapes.ForesightOutput,
     )
     def post(self, request: Request, mapping: UUID) -> Response:
         """End a mapping at a moment; the answer is the row that says so, with an id of its own."""
         dry = dry_run(request)
-        asked = shapes.MappingEndInput(data=request.data)
+        asked = shapes.ModelMappingEndInput(data=request.data)
         asked.is_valid(raise_exception=True)
         how = {"mapping": mapping, "actor": actor_of(request), **asked.validated_data}
         if dry:
@@ -137,7 +137,7 @@ class WithdrawMapping(APIView):
     @extend_schema(
         operation_id="mappings_withdraw",
         parameters=[_DRY],
-        request=shapes.MappingWithdrawInput,
+        request=shapes.ModelMappingWithdrawInput,
         responses=shapes.ForesightOutput,
     )
     def post(self, request: Request, mapping: UUID) -> Response:
@@ -145,7 +145,7 @@ class WithdrawMapping(APIView):
         actor = actor_of(request)
         if dry_run(request):
             return foreseen(services.foresee_end(mapping=mapping, valid_to=None, actor=actor))
-        asked = shapes.MappingWithdrawInput(data=request.data)
+        asked = shapes.ModelMappingWithdrawInput(data=request.data)
         asked.is_valid(raise_exception=True)
         done = services.withdraw_meaning(
             mapping=mapping, actor=actor, now=timezone.now(), **asked.validated_data
