@@ -155,8 +155,8 @@ def numeric(value: Decimal) -> bytes:
     if not isinstance(exponent, int):
         raise ValueError(f"{value} is not finite")
     scale = max(0, -exponent)
-    shown = "".join(map(str, digits)) + "0" * max(0, exponent)
-    whole, decimals = shown[: len(shown) - scale], shown[len(shown) - scale :].rjust(scale, "0")
+    shown = ("".join(map(str, digits)) + "0" * max(0, exponent)).rjust(scale, "0")
+    whole, decimals = shown[: len(shown) - scale], shown[len(shown) - scale :]
     whole = whole.zfill(-(-len(whole) // 4) * 4)
     decimals = decimals.ljust(-(-len(decimals) // 4) * 4, "0")
     groups = [int((whole + decimals)[at : at + 4]) for at in range(0, len(whole + decimals), 4)]
