@@ -90,6 +90,7 @@ class Supposition:
         self._breaks = sorted(breaks)
         self._zone = tenants.current().timezone
         self._calendar = periods.calendar()
+        self._targets: dict[tuple[SkuKey, date, date], SkuKey | None] = {}
 
     def price(self, rows: Iterable[usage.RollupRow]) -> list[Priced]:
         """Return the rollups of the month's own days, priced both ways."""
@@ -118,9 +119,12 @@ class Supposition:
         if not self._altered.alters(each.sku):
             each.keep()
             return True
+        days = (each.sku, each.first_day, each.last_day)
         start = _midnight(each.first_day, self._zone)
-        end = _midnight(each.last_day + _DAY, self._zone)
-        target = self._target(each.sku, start, end)
+        if days not in self._targets:
+            end = _midnight(each.last_day + _DAY, self._zone)
+            self._targets[days] = self._target(each.sku, start, end)
+        target = self._targets[days]
         if target is None:
             return False
         self._suppose(each, each.quantity, target, start)
