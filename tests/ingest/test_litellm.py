@@ -170,6 +170,23 @@ def test_tries_of_a_call_are_uses_of_their_own() -> None:
     assert meters_of(first) == ({}, 0)
 
 
+@pytest.mark.parametrize(
+    ("call", "usage", "meters"),
+    [
+        ("aspeech", None, {"unreported_calls": 1}),
+        ("aimage_generation", {"images": 1}, {"unreported_calls": 1}),
+        ("acompletion", {"prompt_tokens": 0, "completion_tokens": 0}, {"unreported_calls": 1}),
+        ("amoderation", None, {}),
+        ("atranscription", {"type": "duration", "seconds": 36}, {"input_audio_hours": "0.01"}),
+        ("arerank", {"billed_units": {"search_units": 2}}, {"search_units": "2"}),
+    ],
+)
+def test_calls_that_count_no_tokens(call: str, usage: Any, meters: dict[str, Any]) -> None:
+    nothing = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "response": None}
+    draft = only(payload(call_type=call, metadata={"usage_object": usage}, **nothing))
+    assert meters_of(draft)[0] == {meter: Decimal(count) for meter, count in meters.items()}
+
+
 def test_totals_stand_in_for_a_usage_object() -> None:
     draft = only(payload(metadata=None, response="text"))
     assert meters_of(draft)[0] == {"input_tokens": 12_307, "output_tokens": 550}

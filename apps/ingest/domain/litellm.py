@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from apps.ingest.domain.foreign import BodyUnreadable, read_json
+from apps.ingest.domain.otlp import UNREPORTED
 from apps.ingest.domain.translated import (
     STANDARD_TAGS,
     NotTranslated,
@@ -29,6 +30,7 @@ from apps.ingest.domain.translated import (
     tags_of,
     text,
 )
+from apps.usage.domain.shapes import ShapeBroken, ShapeUnknown, reading
 
 DOOR: Final = "litellm"
 SOURCE: Final = "litellm"
@@ -49,6 +51,7 @@ _NO_USE: Final = frozenset(
     for noun in ("batch", "batches", "file", "files", "fine_tuning_job", "fine_tuning_jobs")
     for verb in ("create_", "retrieve_", "list_", "cancel_", "delete_", "")
 ) | {"file_content", "get_responses", "delete_responses", "list_input_items", "vector_store_list"}
+_FREE: Final = frozenset({"moderation"})
 _STANDARD_TIERS: Final = frozenset({"", "default", "standard", "auto", "on_demand"})
 _ROUTES: Final = frozenset({"converse", "invoke", "responses", "bedrock", "global"})
 _TOTALS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -165,19 +168,42 @@ def _sold(payload: Mapping[str, Any], name: str) -> tuple[str, str]:
 
 
 def _counts(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the provider's own usage object, or LiteLLM's totals; nothing for a cache hit."""
+    """Return the provider's own usage object, or LiteLLM's totals; nothing for a cache hit.
+
+    A call that was charged and counts nothing is no free one: it waits, unpriced.
+    """
     if text(payload.get("cache_hit")).lower() == "true":
         return {"usage": {"input_tokens": 0}, "operation": "cache_hit"}
     usage = _usage_object(payload)
-    if not usage:
+    if not _tells_units(usage, payload):
         usage = {key: payload[key] for key in _TOTALS if payload.get(key)}
     fields: dict[str, Any] = {"raw_usage": usage} if usage else {"usage": {"input_tokens": 0}}
+    if not usage and _is_charged(payload):
+        fields["meters"] = {UNREPORTED: "1"}
     unpriced = payload.get("response_cost_failure_debug_info")
     spent = payload.get("spend") if "spend" in payload else payload.get("response_cost")
     amount = None if unpriced else money(spent)
     if amount is not None:
         fields["reported_cost"] = {"amount": amount, "currency": "USD"}
     return fields
+
+
+def _tells_units(usage: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
+    """Tell whether a usage object counts anything; one that contradicts itself is refused later."""
+    try:
+        read = reading(provider=text(payload.get("custom_llm_provider")), usage=usage)
+    except ShapeUnknown:
+        return False
+    except ShapeBroken:
+        return True
+    counts = msgspec.structs.asdict(read.counts)
+    return bool(read.meters) or any(count for count in counts.values() if count is not True)
+
+
+def _is_charged(payload: Mapping[str, Any]) -> bool:
+    """Tell whether a call that counts nothing is charged for all the same: speech, images."""
+    failed = text(payload.get("status")) == "failure"
+    return not failed and text(payload.get("call_type")).removeprefix("a") not in _FREE
 
 
 def _usage_object(payload: Mapping[str, Any]) -> dict[str, Any]:
