@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django_tenants.utils import schema_context
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -21,13 +22,13 @@ from apps.accounts.models import ApiKey
 from apps.accounts.services import throttle
 from apps.accounts.services.throttle import BLIND, Caller, RateLimited, Throttle, _Ask
 from apps.audit import selectors as audit
-from apps.core.domain.access import Role, Scope, system_actor
+from apps.core.domain.access import Role, Scope, shell_actor, system_actor
 from apps.core.domain.errors import Forbidden
 from apps.core.domain.limits import MICRO, Limits, Pace, Standing, admits
 from apps.tenants import selectors as tenants
 from apps.tenants import services as tenant_services
 from apps.usage.models import Event
-from tests.accounts.people import NOW, bearer, browser, person, service_key, signed_in
+from tests.accounts.people import NOW, PASSWORD, bearer, browser, person, service_key, signed_in
 from tests.ingest.factories import event
 
 TESTS = system_actor("tests")
@@ -388,3 +389,29 @@ def test_ingest_goes_on_without_valkey(acme: Any, settings: Any) -> None:
     assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
     assert process.is_blind() is True
     process.see_again()
+
+
+def test_the_operator_limits_a_tenant_on_a_page(acme: Any) -> None:
+    with schema_context("public"):
+        services.found_owner(
+            actor=shell_actor("tests"),
+            email="ops@finops.example",
+            name="Ops",
+            password=PASSWORD,
+            is_operator=True,
+            now=NOW,
+        )
+    operator = browser("")
+    operator.post("/login/", {"email": "ops@finops.example", "password": PASSWORD})
+    shown = operator.get("/tenants/acme/limits/")
+    assert "Empty: 5,000. At most 1,000,000." in shown.content.decode()
+    wrong = operator.post("/tenants/acme/limits/", {"requests_per_second": "0"})
+    assert (wrong.status_code, tenants.fresh(slug="acme").limits) == (200, Limits())
+    answer = operator.post(
+        "/tenants/acme/limits/", {"requests_per_second": "300", "events_per_second": "4000"}
+    )
+    assert answer.status_code == 302
+    assert tenants.fresh(slug="acme").limits == Limits(300, 4000)
+    page = operator.get("/tenants/acme/").content.decode()
+    assert "300 requests and 4,000 events a second" in page
+    assert "Tenant limited" in page
