@@ -28,7 +28,7 @@ from apps.catalog.domain.statements import (
 from apps.catalog.models import PriceImport
 from apps.catalog.services.knowledge import refuse_before, sole_writer
 from apps.catalog.services.listing import Listing, Origin, is_empty
-from apps.catalog.services.observing import Observed, Observer, statements_of
+from apps.catalog.services.observing import Observed, Observer
 from apps.catalog.services.reviewing import Provenance, Review, Reviewed
 from apps.catalog.services.stored import (
     ModelStore,
@@ -168,7 +168,7 @@ def _record(reading: Reading, observer: Observer, run: _Run) -> ImportReport:
     observer.write(now=run.now, reading=public_id)
     provenance = Provenance(reading, public_id)
     reviewed, listing = (
-        _taken_whole(reading, observed) if is_baseline else _reviewed(provenance, observed, run.now)
+        _taken_whole(reading, observer) if is_baseline else _reviewed(provenance, observed, run.now)
     )
     opened, closed = listing.write(now=run.now, source=reading.label[:60])
     row = PriceImport.objects.create(
@@ -194,14 +194,12 @@ def _record(reading: Reading, observer: Observer, run: _Run) -> ImportReport:
     return report
 
 
-def _taken_whole(reading: Reading, observed: Observed) -> tuple[Reviewed, Listing]:
-    listing = Listing({(subject.provider, subject.model) for subject in observed.before})
+def _taken_whole(reading: Reading, observer: Observer) -> tuple[Reviewed, Listing]:
+    """List everything that the first of all sources states; there is nothing to compare with."""
+    listing = Listing(())
     origin = Origin(reading.label[:60], reading.digest, None)
-    for subject, by_source in statements_of(
-        {(subject.provider, subject.model) for subject in observed.before}
-    ).items():
-        for step in by_source[reading.source.code].timeline:
-            listing.publish(subject, step, origin)
+    for subject, step, _ in observer.fresh:
+        listing.publish(subject, step, origin)
     return Reviewed(0, 0, 0), listing
 
 
