@@ -260,7 +260,7 @@ def totals_body(totals: Any) -> list[dict[str, str]]:
 class FeedQuery(KnownFields):
     """The query string of the feeds."""
 
-    period = MonthField()
+    period = MonthField(required=False, help_text="the present month when absent")
 
 
 class ModelFeedInput(KnownFields):

@@ -17,9 +17,11 @@ from apps.core.api.listing import page_of
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Invalid, TooLarge
+from apps.core.domain.months import Month, local_day
 from apps.costs import selectors, services
 from apps.costs.api import serializers as shapes
 from apps.costs.domain.accounts import Feed, Truth
+from apps.tenants import selectors as tenants
 
 FILE_LIMIT: Final = 256 * 1024 * 1024
 """Bytes of an uploaded bill, packed or not; larger ones come by `manage.py import_focus`."""
@@ -171,7 +173,8 @@ class Feeds(APIView):
         """Return requests and provider's totals side by side, and which of them counts."""
         asked = shapes.FeedQuery(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
-        month = asked.validated_data["period"]
+        present = Month.of(local_day(timezone.now(), tenants.current().timezone))
+        month = asked.validated_data.get("period", present)
         rows = shapes.FeedRowOutput(selectors.feeds(month=month), many=True).data
         return Response({"period": str(month), "results": rows})
 

@@ -193,16 +193,19 @@ class UnpricedPage(PageMixin, TemplateView):
     def _kpis(self) -> list[Kpi]:
         if not self._queue:
             return []
-        worst = usage.worst_of(self._queue)
+        known = [row for row in self._queue if row.worst is not None]
+        blind = len(self._queue) - len(known)
         currency = tenants.current().currency
         models = {(row.sku.provider, row.sku.model) for row in self._queue}
         return [
             Kpi(label="Models without a price", value=Decimal(len(models)), kind="quantity"),
             Kpi(
                 label="At worst together",
-                value=worst,
+                value=usage.worst_of(known) if known else None,
                 currency=currency,
-                note="an estimate, in no cost" if worst is not None else "nobody can tell",
+                note=f"without {blind} meters that have no peer with a price"
+                if blind
+                else "an estimate, in no cost",
             ),
         ]
 
