@@ -1,4 +1,4 @@
-"""A discount from price book to rollup: open months are rated again, closed ones stay as they are."""
+"""A discount from price book to rollup: open months are rated again, closed ones stay as is."""
 
 from __future__ import annotations
 
