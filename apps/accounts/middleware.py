@@ -21,7 +21,15 @@ from apps.core.domain.errors import Refusal
 from apps.tenants import selectors as tenants
 from apps.tenants.middleware import is_machine_path
 
-EVENT_PATHS: Final = ("/api/v1/usage/events", "/api/v1/events", "/api/v1/ingest/", "/v1/traces")
+EVENT_DOORS: Final = frozenset(
+    {
+        "/api/v1/usage/events",
+        "/api/v1/events",
+        "/api/v1/events/batch",
+        "/api/v1/ingest/litellm",
+        "/v1/traces",
+    }
+)
 """Doors that are shut at once, before a body is read, while the bucket of events is in debt."""
 
 SEEN: Final = "seen_at"
@@ -91,7 +99,7 @@ class RateLimitMiddleware:
         return response
 
     def _answer(self, request: HttpRequest, caller: services.Caller) -> HttpResponse:
-        brings = request.method == "POST" and request.path.startswith(EVENT_PATHS)
+        brings = request.method == "POST" and request.path in EVENT_DOORS
         try:
             caller.request(brings_events=brings)
         except Refusal as refusal:

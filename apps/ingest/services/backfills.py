@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from django.db import IntegrityError, transaction
 
+from apps.accounts import services as accounts
 from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, FieldError, Invalid, Missing, TooLarge
@@ -101,8 +102,10 @@ def post_events(
 
     :raises BackfillNotOpen: when it was closed or abandoned.
     :raises TooLarge: when it would hold more than 100,000 events.
+    :raises RateLimited: when the key or its organization sends too many events a second.
     """
     require_corrector(actor)
+    accounts.charge_events(len(drafts))
     with transaction.atomic():
         row = held(backfill)
         rejected, checked = checked_only(
