@@ -111,7 +111,7 @@ class GapsOutput(serializers.Serializer[Any]):
     clearing = serializers.ListField(child=serializers.CharField(), help_text="providers; * is any")
 
 
-class MappingInput(KnownFields):
+class AccountMappingInput(KnownFields):
     """An account from a month on; an empty one ends the mapping."""
 
     kind = serializers.ChoiceField(choices=_KINDS)
@@ -134,7 +134,7 @@ class MappingInput(KnownFields):
         )
 
 
-class MappingOutput(serializers.Serializer[Any]):
+class AccountMappingOutput(serializers.Serializer[Any]):
     """An account from a month on."""
 
     kind = serializers.ChoiceField(choices=_KINDS)

@@ -173,21 +173,21 @@ class Mappings(APIView):
 
     @extend_schema(
         operation_id="journals_mappings",
-        responses=shapes.MappingOutput(many=True),
+        responses=shapes.AccountMappingOutput(many=True),
     )
     def get(self, request: Request) -> Response:
         """Return every mapping in the order of its month and entry."""
-        return Response(shapes.MappingOutput(selectors.mappings(), many=True).data)
+        return Response(shapes.AccountMappingOutput(selectors.mappings(), many=True).data)
 
     @extend_schema(
         operation_id="journals_map",
-        request=shapes.MappingInput,
-        responses={201: shapes.MappingOutput},
+        request=shapes.AccountMappingInput,
+        responses={201: shapes.AccountMappingOutput},
     )
     def post(self, request: Request) -> Response:
         """Give a cost center or a provider an account from a month on."""
-        asked = shapes.MappingInput(data=request.data)
+        asked = shapes.AccountMappingInput(data=request.data)
         asked.is_valid(raise_exception=True)
         mapping = asked.to_mapping()
         services.map_account(mapping=mapping, actor=actor_of(request), now=timezone.now())
-        return Response(shapes.MappingOutput(mapping).data, status=201)
+        return Response(shapes.AccountMappingOutput(mapping).data, status=201)
