@@ -204,6 +204,19 @@ def test_overlap_is_refused_by_the_database_itself(acme, actor, draft):
         )
 
 
+def test_windows_that_mean_the_same_overlap_however_they_are_written(acme, actor, draft):
+    services.record_contract_price(
+        draft=draft(conditions=Conditions(window="12345@16:30-00:30")), actor=actor, now=NOW
+    )
+    assert ContractPrice.objects.get().window == "mon-fri 16:30-00:30"
+    again = draft(conditions=Conditions(window="Mon - Fri 16:30-00:30 UTC"))
+    with pytest.raises(services.PriceOverlaps):
+        services.record_contract_price(draft=again, actor=actor, now=NOW)
+    elsewhere = draft(conditions=Conditions(window="mon-fri 16:30-00:30 Asia/Shanghai"))
+    services.record_contract_price(draft=elsewhere, actor=actor, now=NOW)
+    assert ContractPrice.objects.count() == 2
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -11,7 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.catalog.domain.conditions import Conditions, tidy
+from apps.catalog.domain.conditions import Conditions
 from apps.catalog.domain.meters import plural, unit_in_words
 from apps.catalog.selectors import PriceFilter
 from apps.core import presentation
@@ -101,7 +101,7 @@ class PriceInput(Known):
         conditions = Conditions(
             **{name: values.pop(name) for name in Conditions._fields if name in values}
         )
-        return ContractDraft(conditions=tidy(conditions), **values)
+        return ContractDraft(conditions=conditions, **values)
 
 
 class PriceEndInput(Known):

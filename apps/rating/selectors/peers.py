@@ -8,7 +8,7 @@ from typing import Final
 
 from apps.catalog import selectors as catalog
 from apps.catalog.domain.aliases import provider_named
-from apps.catalog.domain.conditions import canonical_tier
+from apps.catalog.domain.conditions import canonical_tier, tidy
 from apps.rating.domain.contracts import ContractDraft
 from apps.rating.domain.prices import PriceRow
 from apps.rating.domain.selection import covers
@@ -19,13 +19,13 @@ _MOST_PEERS: Final = 500
 
 
 def canonical_draft(draft: ContractDraft) -> ContractDraft:
-    """Return the draft with the names that usage will carry, so that it can ever match."""
+    """Return the draft with the names that usage will carry and its window in its one spelling."""
     tier, batch = canonical_tier(draft.conditions.service_tier, draft.conditions.batch)
     listed = catalog.last_known_at()
     provider, model = draft.provider.strip().lower(), draft.model
     if listed is not None:
         provider, model = _canonical_names(provider, model, listed)
-    conditions = draft.conditions._replace(service_tier=tier, batch=batch)
+    conditions = tidy(draft.conditions._replace(service_tier=tier, batch=batch))
     return replace(draft, provider=provider, model=model, conditions=conditions)
 
 

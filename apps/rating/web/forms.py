@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django import forms
 
-from apps.catalog.domain.conditions import Conditions, tidy
+from apps.catalog.domain.conditions import Conditions
 from apps.catalog.domain.meters import METERS
 from apps.core.domain.errors import Refusal
 from apps.rating.services import ContractDraft
@@ -107,14 +107,12 @@ class ContractPriceForm(forms.Form):
             currency=entered["currency"].upper(),
             valid_from=entered["valid_from"],
             valid_to=entered["valid_to"],
-            conditions=tidy(
-                Conditions(
-                    service_tier=entered["service_tier"],
-                    batch=entered["batch"],
-                    region=entered["region"],
-                    context_gt=entered["context_gt"] or 0,
-                    window=entered["window"],
-                )
+            conditions=Conditions(
+                service_tier=entered["service_tier"],
+                batch=entered["batch"],
+                region=entered["region"],
+                context_gt=entered["context_gt"] or 0,
+                window=entered["window"],
             ),
             note=entered["note"],
             replaces=entered["replaces"],
