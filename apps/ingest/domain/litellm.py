@@ -190,6 +190,8 @@ def _counts(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tells_units(usage: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
     """Tell whether a usage object counts anything; one that contradicts itself is refused later."""
+    if usage.get("prompt_tokens") or usage.get("completion_tokens"):
+        return True
     try:
         read = reading(provider=text(payload.get("custom_llm_provider")), usage=usage)
     except ShapeUnknown:

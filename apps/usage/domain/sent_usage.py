@@ -52,9 +52,12 @@ class Sent:
         :raises ShapeBroken: when one is no whole number of at least 0, or two differ.
         """
         found, under = 0, ""
+        self._known.update(paths)
         for path in paths:
-            self._known.add(path)
-            number = self._whole(path)
+            value = self.at(path)
+            if value is None:
+                continue
+            number = _whole(path, value)
             if not number or number == found:
                 continue
             if found:
@@ -101,9 +104,11 @@ class Sent:
 
     def at(self, path: str) -> Any:
         """Return what stands under a path, None where nothing does."""
-        value: Any = self._usage
-        for name in path.split("."):
-            value = value.get(name) if isinstance(value, Mapping) else None
+        name, _, rest = path.partition(".")
+        value: Any = self._usage.get(name)
+        while rest and value is not None:
+            name, _, rest = rest.partition(".")
+            value = value.get(name) if isinstance(value, dict | Mapping) else None
         return value
 
     def has(self, *names: str) -> bool:
