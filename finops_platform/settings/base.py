@@ -232,7 +232,7 @@ RATE_LIMITS = {
         "requests_per_second": env.number(f"RATE_LIMIT_{owner}_REQUESTS", default=calls, low=1),
         "events_per_second": env.number(f"RATE_LIMIT_{owner}_EVENTS", default=events, low=1),
     }
-    for owner, calls, events in (("KEY", 2_500, 100_000), ("TENANT", 5_000, 200_000))
+    for owner, calls, events in (("KEY", 10_000, 200_000), ("TENANT", 20_000, 400_000))
 }
 RATE_LIMIT_BURST_SECONDS = env.number("RATE_LIMIT_BURST_SECONDS", default=10, low=1, high=3600)
 # While several tenants send at once, each has its fair share of a process: of its threads, and of

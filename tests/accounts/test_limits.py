@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
+from contextlib import nullcontext
 from dataclasses import replace
 from io import StringIO
 from threading import Thread
@@ -133,29 +135,31 @@ def test_processes_share_a_bucket_and_the_edge_is_exact(bucket: str) -> None:
     def process() -> None:
         counts.append(admitted(Throttle(), bucket, 50, slow))
 
+    begun = time.monotonic()
     threads = [Thread(target=process) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 40 <= sum(counts) <= 40 + 12  # 40 in stock; a little is decided on what was last heard
+    # A twentieth of the bucket may be decided on what was last heard, and a token flows a second.
+    assert 40 <= sum(counts) <= 40 + 3 * 2 + int(time.monotonic() - begun) + 1
 
 
 def test_what_processes_admit_too_much_is_debt_and_waited_off(bucket: str) -> None:
     wide = Pace(per_second=1, capacity=100)
-    first, second = Throttle(clock=Clock()), Throttle(clock=Clock())
-    first.take(ask(bucket, 1, wide))
-    second.take(ask(bucket, 1, wide))
-    for process in (first, second):  # the clocks stand still: both decide on what they heard
-        for _ in range(88):
+    processes = [Throttle(clock=Clock()) for _ in range(4)]  # their clocks stand still
+    for process in processes:
+        for _ in range(6):  # the first asks; five are decided on what was heard
             process.take(ask(bucket, 1, wide))
-    for process in (first, second):
+    third = Throttle()
+    third.take(ask(bucket, 90, wide))  # 96 are left in Valkey's eyes
+    for process in processes:
         process._clock = Clock.later(MICRO)
-    first.take(ask(bucket, 1, wide))  # reports 88; ten are left for it
-    for process in (second, Throttle()):
-        with pytest.raises(RateLimited) as refused:
-            process.take(ask(bucket, 1, wide))
-        assert 70 < refused.value.retry_after <= 80
+        with pytest.raises(RateLimited) if process is not processes[0] else nullcontext():
+            process.take(ask(bucket, 1, wide))  # reports its five
+    with pytest.raises(RateLimited) as refused:
+        third.take(ask(bucket, 1, wide))
+    assert 12 <= refused.value.retry_after <= 16  # 100 - 4 - 90 - 4 * 5 - 1 = -15, and one more
 
 
 def test_a_batch_larger_than_the_bucket_gets_in_and_is_waited_off(bucket: str) -> None:
@@ -360,9 +364,9 @@ def test_the_pages_set_limits(acme: Any) -> None:
     at = f"/settings/api-keys/{issued.facts.id}/limits/"
     shown = owner.get(at)
     assert shown.status_code == 200
-    assert "Empty: 2,500. At most 5,000." in shown.content.decode()
-    wrong = owner.post(at, {"requests_per_second": "5001", "events_per_second": ""})
-    assert (wrong.status_code, "1 to 5,000" in wrong.content.decode()) == (200, True)
+    assert "Empty: 10,000. At most 20,000." in shown.content.decode()
+    wrong = owner.post(at, {"requests_per_second": "20001", "events_per_second": ""})
+    assert (wrong.status_code, "1 to 20,000" in wrong.content.decode()) == (200, True)
     assert owner.post(at, {"requests_per_second": "12", "events_per_second": ""}).status_code == 302
     assert selectors.api_key(key=issued.facts.id).limits == Limits(12, None)
     member = signed_in("acme", person(Role.MEMBER))
@@ -404,7 +408,7 @@ def test_the_operator_limits_a_tenant_on_a_page(acme: Any) -> None:
     operator = browser("")
     operator.post("/login/", {"email": "ops@finops.example", "password": PASSWORD})
     shown = operator.get("/tenants/acme/limits/")
-    assert "Empty: 5,000. At most 1,000,000." in shown.content.decode()
+    assert "Empty: 20,000. At most 1,000,000." in shown.content.decode()
     wrong = operator.post("/tenants/acme/limits/", {"requests_per_second": "0"})
     assert (wrong.status_code, tenants.fresh(slug="acme").limits) == (200, Limits())
     answer = operator.post(

@@ -1,8 +1,9 @@
 """Holds keys and tenants to their requests and events a second, across all processes.
 
-Valkey keeps the buckets. A process decides most calls from what it last heard and reports what it
-admitted ten times a second; near the edge it asks each time. So the limiter costs a few
-microseconds a call, and what processes admit too much meanwhile is booked as debt and waited off.
+Valkey keeps the buckets. A process decides most calls from what it last heard, and reports what it
+admitted ten times a second and after every twentieth of a bucket; near the edge it asks each time.
+So the limiter costs a few microseconds a call, and what processes admit too much meanwhile is
+booked as debt and waited off.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ BLIND: Final = Counter(
 
 _FRESH: Final = MICRO // 10
 """Microseconds for which a process trusts what it last heard."""
+
+_FAR: Final = 10
+"""A process decides alone while a tenth of a bucket is left."""
+
+_LITTLE: Final = 20
+"""A process reports at the latest when it has admitted a twentieth of a bucket."""
 
 _BLIND: Final = MICRO
 """Microseconds for which Valkey is not asked again after it did not answer."""
@@ -141,13 +148,17 @@ class Throttle:
         if not all(map(admits, levels)):
             raise _refusal(asks, levels)
         after = [level - ask.wanted * MICRO for level, ask in zip(levels, asks, strict=True)]
-        if any(
-            level < ask.pace.capacity * MICRO // 10 for level, ask in zip(after, asks, strict=True)
-        ):
+        if not all(self._may_decide(ask, level) for ask, level in zip(asks, after, strict=True)):
             return None
         for ask in asks:
             self._known[ask.name].spend(ask.wanted)
         return after
+
+    def _may_decide(self, ask: _Ask, level: int) -> bool:
+        """Tell whether a call may go unasked: far from the edge, and little is unreported."""
+        unreported = self._known[ask.name].unreported + ask.wanted
+        is_little = unreported * _LITTLE <= ask.pace.capacity
+        return is_little and level * _FAR >= ask.pace.capacity * MICRO
 
     def _decided_blindly(self, asks: Sequence[_Ask], now: int) -> list[int]:
         """Decide alone; nothing is kept to be reported, or all would be refused afterwards."""
