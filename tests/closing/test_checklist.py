@@ -16,6 +16,7 @@ from apps.closing.domain.checklist import (
     check_bills,
     check_books,
     check_coverage,
+    check_disputes,
     check_mapping,
     check_order,
     check_over,
@@ -180,3 +181,11 @@ def test_an_earlier_open_month_asks_for_attention() -> None:
         ATTENTION,
         "2025-12 is not closed yet; months close in order.",
     )
+
+
+def test_open_disputes_ask_for_attention_and_never_block() -> None:
+    assert check_disputes(disputes=[]).verdict is PASSED
+    check = check_disputes(disputes=["STM-2026-09-0001 Search", "STM-2026-09-0002 Ads"])
+    assert check.verdict is ATTENTION
+    assert check.message == ("2 disputes are open: STM-2026-09-0001 Search, STM-2026-09-0002 Ads.")
+    assert check_disputes(disputes=["STM-1 A"]).message.startswith("A dispute is open")

@@ -267,6 +267,21 @@ def check_over(*, month: str, is_over: bool) -> Check:
     )
 
 
+def check_disputes(*, disputes: Iterable[str]) -> Check:
+    """Ask for attention when statements of the month or before are disputed; never blocks."""
+    listed = list(disputes)
+    if not listed:
+        return Check("disputes", "Disputes", Verdict.PASSED, "No dispute is open.")
+    count = f"{len(listed)} disputes are" if len(listed) > 1 else "A dispute is"
+    return Check(
+        "disputes",
+        "Disputes",
+        Verdict.ATTENTION,
+        f"{count} open: {_some(listed)}.",
+        "Decide them under Statements, Acceptance: a correction is an adjustment of an open month.",
+    )
+
+
 def _some(names: list[str]) -> str:
     shown = ", ".join(names[:10])
     return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

@@ -22,6 +22,7 @@ def proof_of(*, month: Month) -> Proof:
     2. The cost base and the sources that the published run copied of it.
     3. Sources and lines, on both axes, billed and effective.
     4. Lines and statements, the sub-cent difference of the month named.
+    5. Statements and the journal that books them.
 
     A month that was not allocated has the first part only, and says so.
 
@@ -105,6 +106,12 @@ def _statements(run: RunFacts, notes: list[str]) -> Iterable[Link]:
         )
     if not statements.numbers:
         notes.append(f"{statements.count} statements are drafts.")
+    booked = chargeback.journal_sums(run=run.id)
+    if booked is None:
+        notes.append("No journal has been made.")
+        return
+    batch, charged = booked
+    yield Link(f"statements = journal {batch}", statements.total, charged, run.currency)
 
 
 def _sub_cent(total: Decimal, quantum: Decimal) -> Decimal:

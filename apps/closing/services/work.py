@@ -14,6 +14,7 @@ from apps.allocation import selectors as allocation
 from apps.allocation import services as allocations
 from apps.allocation.selectors import Axis
 from apps.chargeback import selectors as statement_sets
+from apps.chargeback import selectors as statements_of
 from apps.chargeback import services as chargeback
 from apps.closing.domain.checklist import (
     Check,
@@ -23,6 +24,7 @@ from apps.closing.domain.checklist import (
     check_bills,
     check_books,
     check_coverage,
+    check_disputes,
     check_mapping,
     check_order,
     check_over,
@@ -98,6 +100,7 @@ def reconcile(run: CloseRun, now: datetime) -> Outcome:
         check_unpriced(unpriced=_unpriced(base), effective=effective, currency=currency),
         check_bills(variances=_variances(report), currency=currency),
         check_variance(before=_before(month), now=effective, currency=currency),
+        check_disputes(disputes=_disputes(month)),
     ]
     require_unblocked(checks)
     _keep(run, checks)
@@ -317,6 +320,12 @@ def _unpriced(base: costs.CostBase) -> list[UnpricedUse]:
         label = item.sku.label
         by_sku.setdefault(label, []).append(UnpricedUse(label, int(item.events), worst))
     return [merged_use(found) for _, found in sorted(by_sku.items())]
+
+
+def _disputes(month: Month) -> list[str]:
+    """Return the statements of the month or before with an open dispute, each once."""
+    found = statements_of.open_disputes(month=month)
+    return list(dict.fromkeys(f"{one.number} {one.name}" for one in found))
 
 
 def _before(month: Month) -> Decimal | None:
