@@ -8,6 +8,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -34,6 +36,7 @@ from apps.usage import services as usage
 from apps.usage.domain.drafts import Draft
 from apps.usage.domain.normalize import meters_of
 from apps.usage.models import Event, EventKey, Rollup, TagSet
+from finops_platform.embedded.home import REPOSITORY
 from tests import live
 from tests.accounts.people import bearer, service_key
 from tests.ingest.factories import NOW, WRITER, contract, event
@@ -314,6 +317,27 @@ def test_a_killed_worker_double_counts_nothing(fresh_tenant: Any, tmp_path: Path
     assert EventKey.objects.count() == 59_999
     assert sum(row.quantity for row in Rollup.objects.filter(meter="input_tokens")) == 59_999
     assert ImportProblem.objects.get().row == 7_000
+    assert usage.verify_rollups() == []
+
+
+@pytest.mark.live
+@pytest.mark.slow
+def test_a_killed_command_goes_on_where_it_was(fresh_tenant: Any, tmp_path: Path) -> None:
+    path = tmp_path / "big.jsonl"
+    path.write_bytes(lines([event(f"e{n}", usage={"input_tokens": 1}) for n in range(40_000)]))
+    command = [sys.executable, "manage.py", "import_usage", fresh_tenant.slug]
+    how: dict[str, Any] = {"cwd": REPOSITORY, "env": live.environment()}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([*command, str(path)], stdout=log, stderr=log, **how)
+        _wait(lambda: any(one.rows_done >= 5_000 for one in Import.objects.all()), tmp_path / "log")
+        process.kill()
+        process.wait()
+    one = Import.objects.get()
+    assert one.finished_at is None
+    resumed = [*command, "--resume", str(one.public_id)]
+    done = subprocess.run(resumed, capture_output=True, text=True, check=True, timeout=120, **how)
+    assert done.stdout.splitlines()[-1].startswith("40,000 accepted, 0 duplicates, 0 conflicts")
+    assert sum(row.quantity for row in Rollup.objects.filter(meter="input_tokens")) == 40_000
     assert usage.verify_rollups() == []
 
 
