@@ -17,7 +17,11 @@ def operator(db):
     return signed_in("", user)
 
 
-@pytest.mark.parametrize("name", ["provider", "aimodel", "meter", "listprice"])
+NAMES = ("provider", "aimodel", "meter", "listprice")
+REVIEW = ("priceimport", "priceobservation", "pricechange", "pricedecision")
+
+
+@pytest.mark.parametrize("name", [*NAMES, *REVIEW])
 def test_the_operator_reads_and_changes_nothing(operator, name):
     page = operator.get(f"/admin/catalog/{name}/")
     assert page.status_code == 200

@@ -159,6 +159,29 @@ def test_a_far_price_shows_why_and_waits_for_a_second_person():
     assert text(done).count("Approved") >= 2
 
 
+def test_everything_that_matches_is_decided_on_at_once():
+    entry = {"litellm_provider": "wise", "input_cost_per_token": 1e-06}
+    services.load_prices(
+        source="litellm",
+        content=entries(**{f"wise/m-{number}": entry for number in range(130)}),
+        file_name="m.json",
+        actor=SHELL,
+        now=NOW,
+    )
+    assert "Approve all that match" in text(page().get("/prices/changes/?view=new_model"))
+    url = "/prices/changes/approve/?view=new_model&q=m-1&all=1"
+    asked = page().post(url)
+    assert "Approve 41 changes?" in text(asked)  # m-1, m-10 to m-19, m-100 to m-129
+    assert "41 new models will be known." in text(asked)
+    ids = re.search(r'name="selected" value="([^"]+)"', asked.content.decode())
+    assert ids is not None
+    done = page().post(
+        "/prices/changes/approve/", {"selected": ids.group(1), "confirmed": "1"}, follow=True
+    )
+    assert "41 published" in text(done)
+    assert len(waiting(provider="wise")) == 89
+
+
 def test_choosing_nothing_or_nonsense_changes_nothing():
     answer = page().post("/prices/changes/approve/", {"selected": ["nonsense"]}, follow=True)
     assert "Choose at least one change" in text(answer)

@@ -44,6 +44,7 @@ class Changes(PageMixin, TemplateView):
             title="Changes of prices",
             subtitle="A price that is not published leaves usage unpriced; it is never guessed.",
             crumbs=[Crumb("Prices", reverse("operator:prices"))],
+            actions=_on_all(ListState.of(self.request)),
         )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -56,7 +57,7 @@ class Changes(PageMixin, TemplateView):
 
     def _list(self, *, limit: int) -> DataList:
         state = ListState.of(self.request)
-        view = state.get("view") if state.get("view") in _VIEWS else "changed"
+        view = _view(state)
         found = selectors.changes(
             wanted=_wanted(state, view), limit=limit + 1, after=_place(state.get("cursor"))
         )
@@ -98,6 +99,29 @@ _BULK: Final = (
     Action(label="Approve", url="/prices/changes/approve/", icon="check"),
     Action(label="Reject", url="/prices/changes/reject/", icon="x", danger=True),
 )
+
+
+def _on_all(state: ListState) -> list[Action]:
+    """Return what can be done with everything that matches, beyond the page that is shown."""
+    if state.get("view") == "settled":
+        return []
+    query = state.params.copy()
+    query.pop("cursor", None)
+    query["all"] = "1"
+    return [
+        Action(
+            label=f"{word} all that match",
+            url=f"{reverse('operator:price_decision', args=[verdict])}?{query.urlencode()}",
+            method="post",
+            danger=verdict == "reject",
+        )
+        for verdict, word in (("approve", "Approve"), ("reject", "Reject"))
+    ]
+
+
+def _view(state: ListState) -> str:
+    view = state.get("view")
+    return view if view in _VIEWS else "changed"
 
 
 def _tabs(state: ListState, view: str) -> list[Tab]:
@@ -228,7 +252,7 @@ class Decide(PageMixin, View):
 
     def post(self, request: HttpRequest, verdict: str) -> HttpResponse:
         form = SelectedForm(selected=request.POST.getlist("selected"), data=request.POST)
-        ids = form.ids()
+        ids = form.ids() or self._matching()
         if not ids:
             messages.error(request, "Choose at least one change first.")
             return HttpResponseRedirect(reverse("operator:price_changes"))
@@ -248,6 +272,14 @@ class Decide(PageMixin, View):
             adopt_once_committed()
         return HttpResponseRedirect(_back(ids))
 
+    def _matching(self) -> tuple[UUID, ...]:
+        """Return all changes that the list's filter finds, as many as one decision takes."""
+        state = ListState.of(self.request)
+        if not state.get("all"):
+            return ()
+        found = selectors.changes(wanted=_wanted(state, _view(state)), limit=catalog.MOST_AT_ONCE)
+        return tuple(one.public_id for one in found if one.state == "proposed")
+
     def _ask(
         self, request: HttpRequest, verdict: str, ids: Sequence[UUID], wrong: str
     ) -> HttpResponse:
@@ -265,13 +297,14 @@ class Decide(PageMixin, View):
             key="chosen",
             caption="Chosen changes",
             columns=rows.CHANGE_COLUMNS,
-            rows=[rows.change_row(one) for one in changes],
+            rows=[rows.change_row(one) for one in changes[:PAGE]],
             state=ListState.of(request),
         )
         context = {
             "page": page,
             "list": shown,
-            "ids": ids,
+            "ids": ",".join(map(str, ids)),
+            "more": max(0, len(changes) - PAGE),
             "approves": approves,
             "wrong": wrong,
             "reason": request.POST.get("reason", "")[:500],

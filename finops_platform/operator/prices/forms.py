@@ -51,7 +51,7 @@ class SelectedForm(forms.Form):
     def ids(self) -> tuple[UUID, ...]:
         """Return the chosen changes; what is no id is left out."""
         found = []
-        for text in self._selected:
+        for text in ",".join(self._selected).split(","):
             try:
                 found.append(UUID(text))
             except ValueError:
