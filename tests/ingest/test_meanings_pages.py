@@ -93,15 +93,17 @@ def test_prices_of_a_closed_month_are_booked_after_a_look(finance: Client) -> No
         month=Month(2026, 1), actor=system_actor("t"), now=NOW, price_book_version=version
     )
     assert finance.post(SOLVE, MEANT).status_code == 302
-    page = text_of(finance.get("/usage/unpriced/closed/")).replace("\xa0", " ")
-    assert "USD 2.50" in page
+    assert "came since: look" in text_of(finance.get("/usage/unpriced/closed/"))
     here = "/usage/unpriced/closed/2026-01/"
-    assert "becomes testco/tiny" in text_of(finance.get(here))
+    page = text_of(finance.get(here)).replace("\xa0", " ")
+    assert "becomes testco/tiny" in page
+    assert "USD 2.50" in page
     assert finance.post(here, {"reason": " "}).status_code == 302
     assert PriceCorrection.objects.count() == 0
     assert finance.post(here, {"reason": "the mapping came late"}).status_code == 302
     assert PriceCorrection.objects.count() == 2
     assert "Nothing is to be corrected" in text_of(finance.get(here))
+    assert "as the prices in force say" in text_of(finance.get("/usage/unpriced/closed/"))
     assert finance.get("/usage/unpriced/closed/2026-02/").status_code == 409
 
 

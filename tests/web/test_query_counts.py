@@ -62,13 +62,17 @@ ASKED: Final = {
     "/": {"month": "{month}"},
     "/api/v1/costs": {"period": "{month}"},
     "/api/v1/costs/bills": {"period": "{month}"},
+    "/api/v1/costs/feeds": {"period": "{month}"},
     "/api/v1/fx-rates": {"period": "{month}"},
     "/api/v1/prices/quote": {"provider": "testco", "model": "tiny", "meter": "input_tokens"},
     "/api/v1/statements": {"period": "{month}"},
+    "/api/v1/usage/unpriced": {"period": "{month}"},
     "/api/v1/usage/summary": {"start": "{first}", "end": "{end}", "group_by": "team,model"},
     "/prices/what-if/": {"month": "{month}"},
+    "/sources/feeds/": {"month": "{month}"},
     "/statements/": {"period": "{month}"},
     "/usage/": {"period": "{month}"},
+    "/usage/unpriced/": {"month": "{month}"},
     "/usage/events/": {"source": "gateway", "id": "few-0-2"},
 }
 

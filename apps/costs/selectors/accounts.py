@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from apps.core.domain.months import Month
 from apps.costs.domain.accounts import AccountFacts, Accounts, Feed, Truth
 from apps.costs.models import AccountTruth, ModelFeed, ProviderAccount
@@ -15,34 +13,55 @@ def accounts(month: Month | None = None) -> Accounts:
 
     An account declared later than the month is not among them.
     """
-    rows = AccountTruth.objects.select_related("provider_account").order_by("from_month", "pk")
-    if month is not None:
-        rows = rows.filter(from_month__lte=month.first_day)
-    latest = {row.provider_account_id: row for row in rows}
-    return Accounts(
-        (
-            account_facts(row.provider_account, Truth(row.truth), Feed(row.feed))
-            for row in latest.values()
-        ),
-        _model_feeds(month),
-    )
+    return _Told().as_of(month)
 
 
 def declared_feeds() -> Declared:
-    """Return what tells which feed is declared to count for any scope and month.
+    """Return what tells which feed is declared to count for any scope and month; two queries.
 
-    Two queries a month that is asked about. For whoever sums usage above this app: summaries,
-    queues, budgets.
+    For whoever sums usage above this app: summaries, queues, budgets.
     """
+    told: list[_Told] = []
     known: dict[Month, Accounts] = {}
 
     def declared(stream: Stream) -> str | None:
         of = known.get(stream.month)
         if of is None:
-            of = known[stream.month] = accounts(stream.month)
+            if not told:
+                told.append(_Told())
+            of = known[stream.month] = told[0].as_of(stream.month)
         return of.feed_of(provider=stream.provider, account=stream.account, model=stream.model)
 
     return declared
+
+
+class _Told:
+    """Everything that was ever said of accounts and their models, in the order it holds from."""
+
+    def __init__(self) -> None:
+        truths = AccountTruth.objects.select_related("provider_account")
+        self._truths = list(truths.order_by("from_month", "pk"))
+        self._feeds = list(ModelFeed.objects.order_by("from_month", "pk"))
+
+    def as_of(self, month: Month | None) -> Accounts:
+        """Return what holds in a month; None: what was last said."""
+        latest = {
+            row.provider_account_id: row
+            for row in self._truths
+            if month is None or row.from_month <= month.first_day
+        }
+        feeds = {
+            (row.provider_account_id, row.model): row.feed
+            for row in self._feeds
+            if month is None or row.from_month <= month.first_day
+        }
+        return Accounts(
+            (
+                account_facts(row.provider_account, Truth(row.truth), Feed(row.feed))
+                for row in latest.values()
+            ),
+            {key: Feed(feed) for key, feed in feeds.items() if feed},
+        )
 
 
 def account_facts(row: ProviderAccount, truth: Truth, feed: Feed) -> AccountFacts:
@@ -56,11 +75,3 @@ def account_facts(row: ProviderAccount, truth: Truth, feed: Feed) -> AccountFact
         truth=truth,
         feed=feed,
     )
-
-
-def _model_feeds(month: Month | None) -> Mapping[tuple[int, str], Feed]:
-    rows = ModelFeed.objects.order_by("from_month", "pk")
-    if month is not None:
-        rows = rows.filter(from_month__lte=month.first_day)
-    latest = {(row.provider_account_id, row.model): row.feed for row in rows}
-    return {key: Feed(feed) for key, feed in latest.items() if feed}

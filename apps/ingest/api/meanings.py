@@ -46,7 +46,7 @@ class Unpriced(APIView):
         asked = shapes.QueueQuery(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         named = asked.validated_data.get("period")
-        months = periods.open_months() if named is None else [named]
+        months = [named] if named else sorted(usage.months_in_use(periods.open_months()))
         actor, declared = actor_of(request), costs.declared_feeds()
         rows = [
             row

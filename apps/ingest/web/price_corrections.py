@@ -24,20 +24,20 @@ from apps.ingest import services
 from apps.ingest.web import links
 from apps.ingest.web.foreseen import line_rows, sums_text
 from apps.periods import selectors as periods
-from apps.usage import services as usage
+from apps.rating import selectors as rating
+from apps.usage import selectors as usage
 
 _READ: Final[dict[str, Scope | None]] = {"GET": Scope.PRICES_WRITE}
 _COLUMNS: Final = (
     Column(key="month", label="Month", kind="month", link="url"),
     Column(key="state", label="State", kind="badge"),
-    Column(key="facts", label="Quantities priced otherwise", kind="quantity"),
-    Column(key="difference", label="Difference"),
-    Column(key="booked_in", label="Would be booked in", kind="month"),
+    Column(key="rated", label="Rated with", help="The version of the price book."),
+    Column(key="standing", label="Its prices"),
 )
 
 
 class PriceCorrectionsPage(PageMixin, TemplateView):
-    """Lists months that are no longer open, with what the prices in force say otherwise."""
+    """Lists months that are no longer open, and whether prices came since; four queries."""
 
     template_name = "ingest/list.html"
     scopes = _READ
@@ -66,17 +66,22 @@ class PriceCorrectionsPage(PageMixin, TemplateView):
         return super().get_context_data(list=shown, **kwargs)
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        for period in reversed(periods.calendar().periods):
-            if period.is_open or not usage.holds_usage(month=period.month):
+        closed = [each for each in periods.calendar().periods if not each.is_open]
+        used = usage.months_in_use(each.month for each in closed)
+        versions = usage.versions_of(closed)
+        latest = rating.current_version().version
+        for period in reversed(closed):
+            if period.month not in used:
                 continue
-            seen = services.foresee_correction(month=period.month, actor=self.actor)
+            version = versions.get(period.month)
             yield {
                 "month": str(period.month),
                 "url": reverse("usage:price_correction", args=[str(period.month)]),
                 "state": period.state.value,
-                "facts": Decimal(seen.facts),
-                "difference": sums_text(seen.difference) if seen.facts else "nothing to correct",
-                "booked_in": str(seen.booked_in) if seen.booked_in and seen.facts else None,
+                "rated": f"version {version}" if version else "",
+                "standing": f"version {latest} came since: look what it changes"
+                if version and version < latest
+                else "as the prices in force say",
             }
 
 

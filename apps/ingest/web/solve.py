@@ -151,7 +151,7 @@ class SolvePage(PageMixin, TemplateView):
         wanted = (self._sent[0], self._sent[1].lower())
         return [
             row
-            for month in periods.open_months()
+            for month in sorted(usage.months_in_use(periods.open_months()))
             for row in usage.unpriced_queue(
                 month=month, actor=self.actor, declared=costs.declared_feeds()
             )

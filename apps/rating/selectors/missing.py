@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from apps.catalog import selectors as catalog
-from apps.catalog.domain.aliases import provider_named
+from apps.catalog.domain.aliases import ModelIndex, provider_named
 from apps.rating.domain.book import PriceBook
 from apps.rating.domain.likeness import Near, near_models
 from apps.rating.domain.missing import Basis, Convert, Reason, WorstCase, in_force, reason_of
@@ -51,6 +51,7 @@ class Diagnostician:
         self._currency = currency
         self._convert = convert
         self._known_at = catalog.last_known_at()
+        self._indexes: dict[str, ModelIndex] = {}
         self._rules = (
             () if self._known_at is None else catalog.provider_rules(known_at=self._known_at)
         )
@@ -94,9 +95,15 @@ class Diagnostician:
         known = provider_named(self._rules, sku.provider) if sku.provider else None
         if known is None or self._known_at is None:
             return False, False
-        codes = (known.code, *known.fallbacks)
-        indexes = (catalog.model_index(provider=c, known_at=self._known_at) for c in codes)
-        return True, any(sku.model in index for index in indexes)
+        return True, any(sku.model in self._index(c) for c in (known.code, *known.fallbacks))
+
+    def _index(self, provider: str) -> ModelIndex:
+        found = self._indexes.get(provider)
+        if found is None:
+            assert self._known_at is not None
+            found = catalog.model_index(provider=provider, known_at=self._known_at)
+            self._indexes[provider] = found
+        return found
 
     def _worst(
         self, lacking: Lacking, reason: Reason, rows: Sequence[PriceRow], at: datetime

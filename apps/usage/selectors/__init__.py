@@ -10,6 +10,7 @@ from apps.usage.selectors.feeds import FedSum, has_buckets, streams_of, sums_by_
 from apps.usage.selectors.log import LogEntry, LogPage, SentNames, event_owner, log, sent_names
 from apps.usage.selectors.outcomes import OutcomeFacts, outcomes_of
 from apps.usage.selectors.queue import QueueRow, diagnostician, unpriced_queue, worst_of
+from apps.usage.selectors.rates import months_in_use, versions_of
 from apps.usage.selectors.raw import spans_around, spans_inside
 from apps.usage.selectors.rollups import (
     RollupRow,
@@ -52,6 +53,7 @@ __all__ = [
     "events",
     "has_buckets",
     "log",
+    "months_in_use",
     "outcomes_of",
     "period_rollups",
     "sent_names",
@@ -65,5 +67,6 @@ __all__ = [
     "tag_sets_of",
     "unpriced",
     "unpriced_queue",
+    "versions_of",
     "worst_of",
 ]
