@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -19,6 +20,7 @@ from apps.insights.domain.what_if import Answer
 from apps.periods import services as periods
 from apps.periods.domain.fx import MissingRate, RateKind
 from apps.rating import selectors as rating
+from apps.rating import services
 from apps.rating.domain.rate import cost_of
 from apps.usage import selectors as usage
 from apps.usage.models import Rollup
@@ -307,3 +309,23 @@ def test_a_wrong_question_is_refused_by_field(acme: Any, question: Any, field: s
     assert field in {error.field for error in refused.value.errors}
     with pytest.raises(Invalid):
         ask(group_by=("color",))
+
+
+def test_a_closed_month_is_asked_by_the_book_that_it_was_closed_with(acme: Any) -> None:
+    contract(input_tokens="1", output_tokens="2", cached_input_tokens="0.5")
+    send([event(usage={"input_tokens": 1_000_000, "output_tokens": 1_000_000})])
+    version = rating.current_version().version
+    periods.freeze(month=JANUARY, actor=SYSTEM, now=NOW, price_book_version=version)
+    contract(model="tiny-2", input_tokens="9", output_tokens="9")
+    (price_now,) = (
+        row
+        for row in rating.price_book().contracts()
+        if (row.meter, row.model) == ("input_tokens", "tiny")
+    )
+    services.withdraw_contract_price(
+        price=UUID(price_now.source.split()[-1]), reason="wrong", actor=SYSTEM, now=NOW
+    )
+    services.adopt_version(actor=SYSTEM, now=NOW)
+    found = ask(prices=(price("output_tokens", "5"),))
+    assert (found.total.was, found.total.would_be) == (3, 6)
+    assert found.unpriced == ()

@@ -164,6 +164,24 @@ def test_the_database_holds_discounts_and_terms_still(acme, actor):
             cursor.execute(statement)
 
 
+def test_the_database_refuses_two_discounts_of_one_scope_at_a_time(acme, actor):
+    services.record_discount(draft=discount(batch=True), actor=actor, now=NOW)
+    terms = (
+        "INSERT INTO rating_discount (public_id, provider, family, model, meter, service_tier, "
+        "batch, region, context_gt, percent, valid_from, known_from, note, created_by) "
+        "SELECT gen_random_uuid(), provider, family, model, meter, service_tier, {batch}, region, "
+        "context_gt, 50, valid_from + interval '1 day', known_from, note, created_by "
+        "FROM rating_discount WHERE batch"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(terms.format(batch="false"))
+        cursor.execute(terms.format(batch="NULL"))
+    for batch in ("true", "NULL"):
+        refused = pytest.raises(IntegrityError, match="rating_discount_no_overlap")
+        with refused, transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(terms.format(batch=batch))
+
+
 def test_a_committed_level_gives_its_discount_while_it_is_in_force(acme, actor):
     agreed = services.record_commitment(draft=commitment(), actor=actor, now=NOW)
     assert amount(adopt(actor)) == Decimal("2.5")
