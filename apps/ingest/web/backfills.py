@@ -30,6 +30,7 @@ from apps.ingest.services import backfill_close, backfill_revert, backfills
 from apps.ingest.web import links
 from apps.ingest.web.solve import show
 from apps.usage import services as usage
+from apps.usage.domain.normalize import REQUESTS
 
 _READ: Final[dict[str, Scope | None]] = {"GET": Scope.USAGE_READ}
 _CORRECT: Final[dict[str, Scope | None]] = {
@@ -155,9 +156,8 @@ class MeterRow:
     unit: str
     before: Decimal
     after: Decimal
-    cost_before: Decimal | None
-    cost_after: Decimal | None
-    currency: str
+    cost_before: str
+    cost_after: str
 
 
 class BackfillPage(PageMixin, TemplateView):
@@ -349,7 +349,14 @@ def _meter(each: usage.MeterChange) -> MeterRow:
         unit=plural(facts.unit),
         before=each.before,
         after=each.after,
-        cost_before=each.cost_before,
-        cost_after=each.cost_after,
-        currency=each.currency,
+        cost_before=_cost(each, each.before, each.cost_before),
+        cost_after=_cost(each, each.after, each.cost_after),
     )
+
+
+def _cost(each: usage.MeterChange, quantity: Decimal, cost: Decimal | None) -> str:
+    if not quantity:
+        return "nothing"
+    if cost is not None:
+        return presentation.exact_money(cost, each.currency)
+    return "not charged" if each.meter == REQUESTS else "unpriced"
