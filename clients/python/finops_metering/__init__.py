@@ -6,7 +6,7 @@ from finops_metering.client import Client
 from finops_metering.errors import ApiError, EventError, EventNotValid
 from finops_metering.metered import tagged
 from finops_metering.openai import meter_openai
-from finops_metering.sender import Stats
+from finops_metering.options import Stats
 
 __all__ = [
     "ApiError",

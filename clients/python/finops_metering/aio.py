@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from finops_metering.client import Client
-from finops_metering.sender import Stats
+from finops_metering.options import Stats
 
 
 class AsyncClient:

@@ -16,7 +16,8 @@ from urllib.parse import quote, urlencode
 
 from finops_metering.errors import ApiError, EventError, EventNotValid
 from finops_metering.events import Line, line_of
-from finops_metering.sender import Options, Sender, Stats, WhenFull
+from finops_metering.options import Options, Stats, WhenFull
+from finops_metering.sender import Sender
 from finops_metering.spool import Spool
 from finops_metering.transport import Answer, NoAnswer, Transport
 
@@ -116,8 +117,29 @@ class Client:
         Give `provider` and `model` with `usage` (our counts) or `raw_usage` (the provider's own
         usage object), or `service` with `meters`. Fields are those of POST /api/v1/usage/events.
         """
-        fields = {name: value for name, value in locals().items() if name not in ("self", "more")}
-        return self.record_raw({**fields, **more})
+        event = {
+            "provider": provider,
+            "model": model,
+            "usage": usage,
+            "raw_usage": raw_usage,
+            "service": service,
+            "meters": meters,
+            "tags": tags,
+            "id": id,
+            "time": time,
+            "operation": operation,
+            "service_tier": service_tier,
+            "batch": batch,
+            "region": region,
+            "account": account,
+            "credential": credential,
+            "end_user": end_user,
+            "trace_id": trace_id,
+            "status": status,
+            "outcome": outcome,
+            "reported_cost": reported_cost,
+        }
+        return self.record_raw({**event, **more})
 
     def record_raw(self, event: Mapping[str, Any]) -> str:
         """Record an event in wire form; id, source, time and common tags are filled in."""

@@ -7,19 +7,19 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from finops_metering.errors import EventError
 from finops_metering.events import Line
+from finops_metering.options import Options, Stats
 from finops_metering.spool import Claim, Spool
 from finops_metering.transport import Answer, NoAnswer, Transport
+from finops_metering.verdicts import has_place, not_stored, told_by_receipt
 
 log = logging.getLogger("finops_metering")
-
-WhenFull = Literal["drop_new", "drop_old", "block"]
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NO_ENTRY = frozenset({401, 403, 404, 405})
@@ -27,34 +27,6 @@ _NO_ENTRY = frozenset({401, 403, 404, 405})
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
 _COMPLAIN_EVERY = 30.0
-
-
-@dataclass(frozen=True)
-class Stats:
-    """What became of events, counted since the client was made (in this process)."""
-
-    recorded: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    unpriced: int = 0
-    refused: int = 0
-    dropped: int = 0
-    spooled: int = 0
-    retries: int = 0
-    queued: int = 0
-
-
-@dataclass(frozen=True)
-class Options:
-    """How much is kept and how it is sent; times in seconds."""
-
-    batch_size: int
-    batch_bytes: int
-    interval: float
-    queue_size: int
-    queue_bytes: int
-    when_full: WhenFull
-    block_timeout: float
 
 
 class Sender:
@@ -261,7 +233,11 @@ class Sender:
                 self._count(name, int(receipt.get(name) or 0))
         errors = receipt.get("errors") or []
         self._tell(
-            [_told(batch[int(one["index"])], one) for one in errors if _has_place(one, batch)],
+            [
+                told_by_receipt(batch[int(one["index"])], one)
+                for one in errors
+                if has_place(one, batch)
+            ],
             counted_as="refused",
         )
         return None
@@ -271,7 +247,7 @@ class Sender:
         refusal = answer.error()
         self._complain("metering: the key or the address is wrong: %s", refusal.message)
         if self._spool is None:
-            self._tell([_error(line, refusal.code, refusal.message) for line in batch])
+            self._tell([not_stored(line, refusal.code, refusal.message) for line in batch])
             return
         with self._changed:
             self._spool_rests = True
@@ -282,7 +258,7 @@ class Sender:
         """Find the event that makes the server refuse a whole batch, and send the others."""
         if len(batch) == 1:
             refusal = answer.error()
-            self._tell([_error(batch[0], refusal.code, refusal.message)])
+            self._tell([not_stored(batch[0], refusal.code, refusal.message)])
             return
         middle = len(batch) // 2
         self._insist(batch[:middle])
@@ -354,7 +330,7 @@ class Sender:
                 self._count("spooled", len(lines))
                 return []
         code = "not_sent" if self._closed else "queue_full"
-        return [_error(line, code, why) for line in lines]
+        return [not_stored(line, code, why) for line in lines]
 
     def _claim_spool(self) -> None:
         """Take over what waits in the spool, when nothing newer has to be sent first."""
@@ -415,26 +391,6 @@ def _pause(attempt: int, asked: float | None) -> float:
         return min(asked, 3_600.0) * random.uniform(1.0, 1.2)  # noqa: S311 (no secret)
     longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempt, 16))
     return random.uniform(longest / 4, longest)  # noqa: S311
-
-
-def _has_place(one: Any, batch: Sequence[Line]) -> bool:
-    index = one.get("index") if isinstance(one, dict) else None
-    return isinstance(index, int) and 0 <= index < len(batch)
-
-
-def _told(line: Line, one: Mapping[str, Any]) -> EventError:
-    return EventError(
-        id=line.id,
-        source=line.source,
-        code=str(one.get("code") or "rejected"),
-        field=one.get("field"),
-        message=str(one.get("message") or ""),
-        event=line.event(),
-    )
-
-
-def _error(line: Line, code: str, message: str) -> EventError:
-    return EventError(line.id, line.source, code, None, message, line.event())
 
 
 def _readable(lines: Iterator[bytes]) -> Iterator[bytes]:
