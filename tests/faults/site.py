@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from finops_platform.embedded.credentials import SUPERUSER, secret
+from psycopg import sql
+
+from finops_platform.embedded.credentials import OWNER_ROLE, SUPERUSER, secret
 from finops_platform.embedded.home import REPOSITORY, Home
 from finops_platform.embedded.postgres import _wheel
 from finops_platform.embedded.processes import clean_environment, end_group, is_alive
@@ -56,7 +58,7 @@ class Site:
         self.cluster.open()
         try:
             self._copy(origin)
-            self.cluster.provide(DATABASE)
+            self._make_database()
             self.start_web()
             yield self
         finally:
@@ -80,6 +82,18 @@ class Site:
         if os.geteuid() == 0:
             for path in (target.data, *target.data.rglob("*")):
                 os.chown(path, account.uid, account.gid)
+
+    def _make_database(self) -> None:
+        """Start the servers and make the site's database of the template that was copied."""
+        self.cluster.services.start()
+        with self.cluster.services.postgres.connect() as server:
+            query = "SELECT datname FROM pg_database WHERE datname ~ '^template_[0-9a-f]{16}$'"
+            (template,) = server.execute(query).fetchone() or ("",)
+            parts = map(sql.Identifier, (DATABASE, OWNER_ROLE, template))
+            server.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(*parts))
+            server.execute(
+                sql.SQL("ALTER DATABASE {} SET timezone TO 'UTC'").format(sql.Identifier(DATABASE))
+            )
 
     # Web and worker
 
