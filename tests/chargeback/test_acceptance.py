@@ -403,6 +403,16 @@ def test_the_api_disputes_with_a_file_and_serves_it_to_finance(
     assert (accepted.status_code, accepted.json()["state"]) == (200, "accepted")
 
 
+@pytest.mark.parametrize("body", [[], [1], "x", {"comment": 1, "line": []}, {"color": 1}, {}])
+def test_a_senseless_dispute_is_a_400(own: UUID, dana: Actor, body: Any) -> None:
+    request = account_services.KeyRequest(KeyKind.PERSONAL, "cli", frozenset({Scope.COSTS_READ}))
+    key = account_services.issue_key(actor=dana, request=request, now=NOW)
+    answer = browser("acme").post(
+        f"/api/v1/statements/{own}/dispute", body, "application/json", headers=bearer(key)
+    )
+    assert answer.status_code == 400, answer.content
+
+
 def test_a_service_key_answers_nothing(own: UUID) -> None:
     key = service_key(*(frozenset(Scope) - PERSONAL_ONLY))
     client = browser("acme")

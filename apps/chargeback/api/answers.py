@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -75,9 +75,12 @@ class Dispute(APIView):
     )
     def post(self, request: Request, id: UUID) -> Response:
         """Dispute a statement; repeating the same words about the same line is one dispute."""
-        form = dict(request.data.items()) | {"files": request.FILES.getlist("files")}
-        wanted = form if request.FILES else request.data
-        asked = (shapes.DisputeUpload if request.FILES else shapes.DisputeInput)(data=wanted)
+        asked: shapes.DisputeInput
+        if request.FILES:
+            given = cast("QueryDict", request.data).dict()
+            asked = shapes.DisputeUpload(data=given | {"files": request.FILES.getlist("files")})
+        else:
+            asked = shapes.DisputeInput(data=request.data)
         asked.is_valid(raise_exception=True)
         found = services.dispute(
             id=id, draft=asked.to_draft(), actor=actor_of(request), now=timezone.now()

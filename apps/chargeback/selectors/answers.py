@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
 
 from apps.accounts import selectors as accounts
 from apps.chargeback.domain.acceptance import (
@@ -159,20 +160,10 @@ def attachment(
     return _attachment(row), documents.kept_file(key=row.storage_key, sha256=row.sha256)
 
 
-def due_of(row: Statement, found: Iterable[ResponseFacts], reminder_days: int) -> datetime:
-    """Return when silence counts for an issued statement."""
-    issued_at = row.document.issued_at
-    assert issued_at is not None
-    days = int(row.document.payload["terms"]["dispute_days"])
-    due = due_at(issued_at=issued_at, days=days)
-    return lapses_at(due=due, responses=list(found), reminder_days=reminder_days)
-
-
-def window_of(row: Statement) -> datetime:
+def window_of(found: Acceptance, *, days: int) -> datetime:
     """Return until when an issued statement may be disputed."""
-    issued_at = row.document.issued_at
-    assert issued_at is not None
-    return due_at(issued_at=issued_at, days=int(row.document.payload["terms"]["dispute_days"]))
+    assert found.issued_at is not None
+    return due_at(issued_at=found.issued_at, days=days)
 
 
 def acceptances_of(rows: Iterable[Any], *, now: datetime) -> list[Acceptance]:
@@ -180,24 +171,34 @@ def acceptances_of(rows: Iterable[Any], *, now: datetime) -> list[Acceptance]:
     return _acceptances(rows, now=now)
 
 
-def waiting_rows() -> QuerySet[Statement]:
+def waiting_rows() -> QuerySet[Any]:
     """Return the newest issued statements that nobody accepted and that did not lapse."""
     settled = Response.objects.exclude(verdict=Verdict.DISPUTED.value).values("statement")
     issued = statement_rows().filter(document__state=State.SEALED.value, is_replaced=False)
     return issued.exclude(pk__in=settled)
 
 
-def statement_rows() -> QuerySet[Statement]:
-    """Return statements with their documents, told whether a later one replaced them."""
+def statement_rows() -> QuerySet[Any]:
+    """Return statements, told whether a later one replaced them; their content, which may be
+    large, stays in the database.
+    """
     later = Statement.objects.filter(
         month=OuterRef("month"),
         cost_center=OuterRef("cost_center"),
         id__gt=OuterRef("id"),
         document__state=State.SEALED.value,
     )
+    recipient = KeyTransform("recipient", "document__payload")
+    terms = KeyTransform("terms", "document__payload")
     return (
         Statement.objects.select_related("document")
-        .annotate(is_replaced=Exists(later))
+        .defer("document__payload")
+        .annotate(
+            is_replaced=Exists(later),
+            owner_name=KeyTextTransform("owner_name", recipient),
+            owner_email=KeyTextTransform("owner_email", recipient),
+            dispute_days=KeyTextTransform("dispute_days", terms),
+        )
         .order_by("month", "cost_center", "id")
     )
 
@@ -230,9 +231,10 @@ def _acceptances(rows: Iterable[Any], *, now: datetime) -> list[Acceptance]:
 def _facts(
     row: Any, said: list[ResponseFacts], named: tuple[str, ...], days: int, now: datetime
 ) -> Acceptance:
-    document = row.document
-    due = due_of(row, said, days) if document.issued_at is not None else None
-    recipient = document.payload["recipient"]
+    document, due = row.document, None
+    if document.issued_at is not None:
+        window = due_at(issued_at=document.issued_at, days=int(row.dispute_days))
+        due = lapses_at(due=window, responses=said, reminder_days=days)
     return Acceptance(
         statement=document.public_id,
         month=row.accounting_month,
@@ -241,8 +243,8 @@ def _facts(
         number=document.number or "",
         currency=document.currency,
         total=document.total.quantize(minor_quantum(document.currency)),
-        owner_name=recipient.get("owner_name") or "",
-        owner_email=recipient.get("owner_email") or "",
+        owner_name=row.owner_name or "",
+        owner_email=row.owner_email or "",
         state=state_of(
             document_state=document.state,
             is_replaced=row.is_replaced,

@@ -160,7 +160,7 @@ def charges_of(run: UUID) -> tuple[list[Charge], str]:
     )
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        found.setdefault(row["cost_center"], []).append(row)
+        found.setdefault(row["cost_center"], []).append(dict(row))
     return [_charge(code, parts) for code, parts in found.items()], _printed_account(run)
 
 

@@ -88,10 +88,12 @@ def dispute(*, id: UUID, draft: DisputeDraft, actor: Actor, now: datetime) -> Re
         if known is not None:
             return known
         _require_answerable(before)
-        if answers.window_of(row) <= now:
+        days = int(row.document.payload["terms"]["dispute_days"])
+        window = answers.window_of(before, days=days)
+        if window <= now:
             raise WindowOver(
-                f"Questions about {before.number} were taken until "
-                f"{answers.window_of(row):%Y-%m-%d %H:%M} UTC; ask finance for an adjustment."
+                f"Questions about {before.number} were taken until {window:%Y-%m-%d %H:%M} UTC; "
+                "ask finance for an adjustment."
             )
         line = _line(row, draft.position)
         answer = _answer(
@@ -188,10 +190,11 @@ def open_dispute(row: Statement, dispute: UUID) -> Response:
 def end(
     answer: Response, *, outcome: Outcome, reason: str, actor: Actor, now: datetime, **booked: Any
 ) -> None:
-    """Write how a dispute ended; `booked` says where a correction is booked.
+    """Write how a person ended a dispute; `booked` says where a correction is booked.
 
     :raises DisputeSettled: when it ended meanwhile.
     """
+    assert actor.user_id is not None
     with translated():
         Resolution.objects.create(
             response=answer,

@@ -48,7 +48,7 @@ class DisputeForm(forms.Form):
     amount = forms.DecimalField(
         label="What it should be", required=False, max_digits=24, decimal_places=3
     )
-    files = FilesField(
+    files = FilesField(  # type: ignore[assignment]  # fields are taken off the class by Django
         label="Files",
         required=False,
         help_text="Up to three files of at most 5 MiB: pdf, png, jpg, csv, txt, xlsx.",

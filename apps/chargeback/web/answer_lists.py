@@ -22,7 +22,7 @@ from apps.core import presentation
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Refusal
 from apps.core.domain.months import Month
-from apps.core.web.lists import Column, DataList, Empty, Filter, ListState
+from apps.core.web.lists import Column, DataList, Empty, Filter, ListState, Paging
 from apps.core.web.page import Action, Crumb, Page, Tab
 from apps.core.web.views import PageMixin
 from apps.directory import selectors as directory
@@ -89,6 +89,9 @@ class Acceptances(_AnswersPage):
         return acceptances_list(found, self.state, months=self.months(), views=self.views())
 
 
+_PAGE: Final = 100
+
+
 def acceptances_list(
     found: list[Acceptance], state: ListState, *, months: Filter, views: list[Tab]
 ) -> DataList:
@@ -102,13 +105,21 @@ def acceptances_list(
             if one not in (AcceptanceState.DRAFT, AcceptanceState.REPLACED)
         ],
     )
+    cursor = state.get("cursor")
+    start = int(cursor[:9]) if cursor.isascii() and cursor.isdigit() else 0
+    shown = found if state.export else found[start : start + _PAGE]
     return DataList(
         key="acceptances",
         caption="Statements and where they stand",
         state=state,
         views=views,
         filters=(months, states),
-        rows=[_acceptance_row(one) for one in found],
+        rows=[_acceptance_row(one) for one in shown],
+        paging=Paging(
+            text=f"{presentation.number(len(found))} statements",
+            next_cursor=str(start + _PAGE) if start + _PAGE < len(found) else "",
+            previous_cursor=str(max(start - _PAGE, 0)) if start else "",
+        ),
         columns=(
             Column(key="number", label="Statement", link="url"),
             Column(key="month", label="Month"),

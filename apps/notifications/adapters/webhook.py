@@ -14,7 +14,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Timer
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -158,7 +158,8 @@ def _deadline(connection: http.client.HTTPConnection) -> Iterator[None]:
 
     def cut() -> None:
         if connection.sock is not None:
-            connection.sock.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # it hung up meanwhile
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     timer = Timer(DEADLINE, cut)
     timer.start()

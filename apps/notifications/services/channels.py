@@ -56,7 +56,10 @@ def add_channel(*, draft: ChannelDraft, actor: Actor, now: datetime) -> AddedCha
             Subscription.objects.bulk_create(
                 Subscription(channel=row, topic=topic.value) for topic in sorted(draft.topics)
             )
-            detail = {"address": address, "topics": sorted(one.value for one in draft.topics)}
+            detail: dict[str, object] = {
+                "address": address,
+                "topics": sorted(one.value for one in draft.topics),
+            }
             _record("channel.added", row, detail, actor, now)
     except IntegrityError as error:
         if "notifications_channel_address_once" not in str(error):
