@@ -17,7 +17,7 @@ from finops_metering.events import Line
 from finops_metering.options import Options, Stats
 from finops_metering.spool import Claim, Spool
 from finops_metering.transport import Answer, NoAnswer, Transport
-from finops_metering.verdicts import has_place, not_stored, told_by_receipt
+from finops_metering.verdicts import has_place, not_stored, readable, told_by_receipt
 
 log = logging.getLogger("finops_metering")
 
@@ -344,7 +344,7 @@ class Sender:
                 self._complain("metering: the spool cannot be read: %s", error)
             if self._claims:
                 self._backlog = (
-                    Line.read(line) for claim in self._claims for line in _readable(claim.lines())
+                    Line.read(line) for claim in self._claims for line in readable(claim.lines())
                 )
 
     def _finish_backlog(self, batch: Sequence[Line]) -> None:
@@ -391,13 +391,3 @@ def _pause(attempt: int, asked: float | None) -> float:
         return min(asked, 3_600.0) * random.uniform(1.0, 1.2)  # noqa: S311 (no secret)
     longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempt, 16))
     return random.uniform(longest / 4, longest)  # noqa: S311
-
-
-def _readable(lines: Iterator[bytes]) -> Iterator[bytes]:
-    for line in lines:
-        try:
-            Line.read(line)
-        except (ValueError, KeyError, TypeError):
-            log.warning("metering: a line of the spool is no event; it is left out")
-            continue
-        yield line

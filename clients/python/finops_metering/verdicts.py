@@ -1,12 +1,15 @@
-"""Reads what the server says of single events."""
+"""Tells apart what is stored and what is not, what is an event and what is none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from finops_metering.errors import EventError
 from finops_metering.events import Line
+
+log = logging.getLogger("finops_metering")
 
 
 def has_place(one: Any, batch: Sequence[Line]) -> bool:
@@ -30,3 +33,14 @@ def told_by_receipt(line: Line, one: Mapping[str, Any]) -> EventError:
 def not_stored(line: Line, code: str, message: str) -> EventError:
     """Return why an event is not stored, in our own words or the server's for the whole batch."""
     return EventError(line.id, line.source, code, None, message, line.event())
+
+
+def readable(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a spool that are events."""
+    for line in lines:
+        try:
+            Line.read(line)
+        except (ValueError, KeyError, TypeError):
+            log.warning("metering: a line of the spool is no event; it is left out")
+            continue
+        yield line
