@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.rating.web import commitments, cost_models, discounts, sheets, views
+from apps.rating.web import commitments, contract, cost_models, discounts, sheets, views
 
 app_name = "rating"
 urlpatterns = [
@@ -44,11 +44,13 @@ urlpatterns = [
         name="cost_model",
     ),
     path("prices/preview/", views.Preview.as_view(), name="preview"),
-    path("prices/contract/<uuid:price>/", views.ContractPricePage.as_view(), name="contract_price"),
-    path("prices/contract/<uuid:price>/end/", views.EndContractPrice.as_view(), name="end"),
+    path(
+        "prices/contract/<uuid:price>/", contract.ContractPricePage.as_view(), name="contract_price"
+    ),
+    path("prices/contract/<uuid:price>/end/", contract.EndContractPrice.as_view(), name="end"),
     path(
         "prices/contract/<uuid:price>/withdraw/",
-        views.WithdrawContractPrice.as_view(),
+        contract.WithdrawContractPrice.as_view(),
         name="withdraw",
     ),
     path("prices/model/<str:provider>/<path:model>/", views.ModelPrices.as_view(), name="model"),
