@@ -8,8 +8,7 @@ price is priced as an amount of money, so that unit price times quantity is the 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +16,7 @@ from fractions import Fraction
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from apps.core.domain.canonical import plain_decimal
+from apps.chargeback.domain.focus_prices import NOT_PRICED, json_of, prices_of
 from apps.core.domain.money import EXACT, PUBLISHED_QUANTUM
 from apps.core.domain.months import Month
 from apps.core.domain.shares import split_exactly
@@ -25,9 +24,7 @@ from apps.core.domain.shares import split_exactly
 Row = dict[str, Any]
 _RESERVED: Final = frozenset({"account", "credential", "operation", "service"})
 _CATEGORIES: Final = frozenset({"Usage", "Purchase", "Tax", "Credit", "Adjustment"})
-_PRICE: Final = Decimal("1e-18")
 _ROUNDING: Final = "Rounding to the minor unit"
-_OUTPUT: Final = frozenset({"output_tokens", "reasoning_tokens"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +132,7 @@ def invoice_rows(lines: Sequence[Any], scene: Scene) -> Iterator[Row]:
             "InvoiceDetailDescription": _ROUNDING
             if detail.endswith("-ROUNDING")
             else f"{category} of {invoice.name}",
-            "InvoiceDetailGrain": _json({"ChargeCategory": category, "SubAccountId": code}),
+            "InvoiceDetailGrain": json_of({"ChargeCategory": category, "SubAccountId": code}),
             "InvoiceDetailId": detail,
             "InvoiceDetailLastUpdated": invoice.issued_at,
             "InvoiceId": invoice.number,
@@ -203,9 +200,9 @@ def _row(line: Any, part: Part, scene: Scene) -> Row:
         "SubAccountId": line.cost_center,
         "SubAccountName": invoice.name if invoice else line.cost_center,
         **_service(line),
-        **_prices(line, part, category, scene),
+        **prices_of(line, part.quantity, category, scene),
         **_allocated(line, part, scene),
-        "Tags": _json(_tags(line)) if line.tags else None,
+        "Tags": json_of(_tags(line)) if line.tags else None,
         "x_Team": line.team or None,
         "x_Product": line.product or None,
         "x_Feature": line.feature or None,
@@ -272,106 +269,6 @@ def _service(line: Any) -> Row:
     }
 
 
-def _prices(line: Any, part: Part, category: str, scene: Scene) -> Row:
-    usage = category in ("Usage", "Purchase")
-    unit = _unit(line.unit)
-    row: Row = {
-        "ConsumedQuantity": part.quantity if category == "Usage" and unit else None,
-        "ConsumedUnit": unit if category == "Usage" and part.quantity is not None else None,
-        "PricingCurrency": scene.currency,
-        "SkuId": None,
-        "SkuMeter": None,
-        "SkuPriceId": None,
-        "SkuPriceDetails": None,
-    }
-    if line.unit_price is None or not line.unit_size or part.quantity is None or not unit:
-        return row | _as_money(line, scene) | ({} if usage else _NOT_PRICED)
-    rate = line.fx_rate if line.fx_rate is not None else Decimal(1)
-    price = EXACT.multiply(line.unit_price, rate).quantize(_PRICE, context=EXACT)
-    quantity = EXACT.divide(part.quantity, Decimal(line.unit_size))
-    cost = EXACT.multiply(price, quantity)
-    original = line.original_currency or scene.currency
-    sku = _sku(line)
-    return row | {
-        "ContractedCost": cost,
-        "ContractedUnitPrice": price,
-        "ListCost": cost,
-        "ListUnitPrice": price,
-        "PricingCurrency": original,
-        "PricingCurrencyContractedUnitPrice": line.unit_price,
-        "PricingCurrencyEffectiveCost": EXACT.multiply(line.unit_price, quantity),
-        "PricingCurrencyListUnitPrice": line.unit_price,
-        "PricingQuantity": quantity,
-        "PricingUnit": unit if line.unit_size == 1 else f"{line.unit_size} {unit}",
-        "SkuId": sku,
-        "SkuMeter": str(line.meter).replace("_", " ").title(),
-        "SkuPriceId": f"{sku}#{line.meter}@{line.price_id or plain_decimal(line.unit_price)}",
-        "SkuPriceDetails": _json(_details(line, draft=scene.draft_keys)),
-    }
-
-
-def _sku(line: Any) -> str:
-    return str(line.sku or f"{line.provider or 'own'}/{line.model or line.service or line.kind}")
-
-
-def _as_money(line: Any, scene: Scene) -> Row:
-    """Return prices of what has none: an amount of money, at one."""
-    one = Decimal(1)
-    sku = _sku(line)
-    return {
-        "SkuId": sku,
-        "SkuPriceId": f"{sku}#{scene.currency}",
-        "ContractedCost": line.effective,
-        "ContractedUnitPrice": one,
-        "ListCost": line.effective,
-        "ListUnitPrice": one,
-        "PricingCurrencyContractedUnitPrice": one,
-        "PricingCurrencyEffectiveCost": line.effective,
-        "PricingCurrencyListUnitPrice": one,
-        "PricingQuantity": line.effective,
-        "PricingUnit": scene.currency,
-    }
-
-
-_NOT_PRICED: Final[Row] = dict.fromkeys(
-    (
-        "ContractedUnitPrice",
-        "ListUnitPrice",
-        "PricingCategory",
-        "PricingCurrencyContractedUnitPrice",
-        "PricingCurrencyListUnitPrice",
-        "PricingQuantity",
-        "PricingUnit",
-        "SkuId",
-        "SkuPriceId",
-    )
-)
-
-
-def _details(line: Any, *, draft: bool) -> dict[str, str]:
-    """Return SkuPriceDetails; the keys of the 1.5 draft only when asked for."""
-    meter = str(line.meter)
-    details = {"x_Meter": meter}
-    if line.model:
-        details["x_Model"] = line.model
-    if not draft or not line.model:
-        return details
-    details["ModelDeveloper"] = line.provider
-    details["ModelId"] = line.model
-    if meter in _OUTPUT:
-        details["TokenDirection"] = "Output"
-    elif meter.endswith("_tokens"):
-        details["TokenDirection"] = "Input"
-        details["TokenCacheAction"] = _cache_action(meter)
-    return details
-
-
-def _cache_action(meter: str) -> str:
-    if meter.startswith("cache_write"):
-        return "Write"
-    return "Read" if meter.startswith("cached") else "Uncached"
-
-
 def _allocated(line: Any, part: Part, scene: Scene) -> Row:
     if not part.is_split:
         return dict.fromkeys(_ALLOCATED)
@@ -389,10 +286,10 @@ def _allocated(line: Any, part: Part, scene: Scene) -> Row:
     return {
         "AllocatedMethodId": ":".join(part for part in (line.rule, line.method) if part)
         or line.kind,
-        "AllocatedMethodDetails": _json({"Elements": [element]}),
+        "AllocatedMethodDetails": json_of({"Elements": [element]}),
         "AllocatedResourceId": resource,
         "AllocatedResourceName": scene.names.get(resource, resource),
-        "AllocatedTags": _json({**own, **_tags(line)}),
+        "AllocatedTags": json_of({**own, **_tags(line)}),
     }
 
 
@@ -410,7 +307,7 @@ def _rounding(invoice: Invoice, scene: Scene, *, effective: Decimal, billed: Dec
     return {
         **_common(scene),
         **dict.fromkeys(_ALLOCATED),
-        **_NOT_PRICED,
+        **NOT_PRICED,
         "BilledCost": billed,
         "EffectiveCost": effective,
         "ContractedCost": effective,
@@ -437,14 +334,6 @@ def _rounding(invoice: Invoice, scene: Scene, *, effective: Decimal, billed: Dec
     }
 
 
-def _unit(unit: str) -> str:
-    """Return a unit as the specification writes units: Tokens, Requests, Hours, GB."""
-    if not unit:
-        return ""
-    word = unit if unit.isupper() else unit.replace("_", " ").title()
-    return word if word.endswith("s") or unit.isupper() else f"{word}s"
-
-
 def _tags(line: Any) -> dict[str, str]:
     return {key: value for key, value in sorted(line.tags.items()) if key not in _RESERVED}
 
@@ -455,15 +344,3 @@ def _next(day: date | None) -> date | None:
 
 def _day(day: date | None, zone: ZoneInfo) -> datetime | None:
     return None if day is None else datetime(day.year, day.month, day.day, tzinfo=zone)
-
-
-def _json(value: Mapping[str, Any] | Iterable[Any] | Decimal | str | None) -> str:
-    """Write JSON with decimals as numbers, never by way of a float."""
-    if isinstance(value, Decimal):
-        return plain_decimal(value)
-    if isinstance(value, Mapping):
-        items = (f"{json.dumps(str(key))}:{_json(one)}" for key, one in value.items())
-        return "{" + ",".join(items) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(_json(one) for one in value) + "]"
-    return json.dumps(value)

@@ -10,14 +10,8 @@ from apps.chargeback.services.exports import (
 )
 from apps.chargeback.services.handing_out import hand_out
 from apps.chargeback.services.issuing import issue_statements
-from apps.chargeback.services.journals import (
-    JournalBytes,
-    confirm_posting,
-    hand_out_journal,
-    map_account,
-    prepare_journal,
-    set_layout,
-)
+from apps.chargeback.services.journals import JournalBytes, hand_out_journal, prepare_journal
+from apps.chargeback.services.ledger import confirm_posting, map_account, set_layout
 from apps.chargeback.services.resolving import (
     lapse_overdue,
     name_responder,

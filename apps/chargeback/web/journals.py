@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -15,9 +14,10 @@ from django.views.generic import FormView
 from django.views.generic.base import View
 
 from apps.chargeback import selectors, services
-from apps.chargeback.domain.journal import AccountOf, Completeness, JournalFacts, MappingKind
-from apps.chargeback.domain.journal_layout import CUSTOM, FIELDS, PRESETS, parse_layout, text_of
+from apps.chargeback.domain.journal import Completeness, JournalFacts, MappingKind
+from apps.chargeback.domain.journal_layout import FIELDS, parse_layout, text_of
 from apps.chargeback.web.answer_forms import show_refusal
+from apps.chargeback.web.journal_forms import LayoutForm, MappingForm, PostingForm
 from apps.chargeback.web.links import month_of
 from apps.chargeback.web.months import ListPage
 from apps.core import presentation
@@ -146,13 +146,6 @@ class Prepare(PageMixin, View):
         return HttpResponseRedirect(reverse("chargeback:journal", kwargs={"batch": facts.batch}))
 
 
-class PostingForm(forms.Form):
-    """The ledger's reference of a journal."""
-
-    reference = forms.CharField(label="Ledger reference", max_length=100)
-    posted_on = forms.DateField(label="Posted on", widget=forms.DateInput(attrs={"type": "date"}))
-
-
 class JournalPage(PageMixin, FormView):  # type: ignore[type-arg]
     """Shows the lines of a journal, its files, and takes the confirmation of its posting."""
 
@@ -250,49 +243,6 @@ def _facts(facts: JournalFacts) -> list[Fact]:
     return [Fact(label, value) for label, value in rows if value]
 
 
-class MappingForm(forms.Form):
-    """An account for a cost center or a provider."""
-
-    kind = forms.ChoiceField(
-        label="What",
-        choices=[
-            (MappingKind.COST_CENTER.value, "Cost center, debited"),
-            (MappingKind.CLEARING.value, "Provider, credited"),
-        ],
-    )
-    key = forms.CharField(
-        label="Code",
-        max_length=64,
-        help_text="The cost center's code, or the provider's; * is any provider.",
-    )
-    account = forms.CharField(
-        label="General-ledger account",
-        max_length=64,
-        required=False,
-        help_text="Empty ends the mapping.",
-    )
-    target = forms.CharField(
-        label="Cost center in the ledger",
-        max_length=64,
-        required=False,
-        help_text="When it has another code there.",
-    )
-    valid_from = forms.RegexField(
-        label="From month", regex=r"^[0-9]{4}-(0[1-9]|1[0-2])$", help_text="As 2026-10."
-    )
-
-    def to_mapping(self) -> AccountOf:
-        """Return the mapping as the service takes it."""
-        asked = self.cleaned_data
-        return AccountOf(
-            kind=MappingKind(asked["kind"]),
-            key=asked["key"],
-            account=asked["account"],
-            target=asked["target"],
-            valid_from=Month.parse(asked["valid_from"]),
-        )
-
-
 class MappingPage(PageMixin, FormView):  # type: ignore[type-arg]
     """Shows the accounts in force with what is missing, and takes another one."""
 
@@ -375,24 +325,6 @@ def _missing(gaps: Completeness) -> list[dict[str, str]]:
         }
         for key in gaps.clearing
     ]
-
-
-class LayoutForm(forms.Form):
-    """The columns of journal files."""
-
-    preset = forms.ChoiceField(
-        label="Columns of",
-        choices=[*((code, name) for code, (name, _) in PRESETS.items()), (CUSTOM, "Your own")],
-    )
-    company = forms.CharField(
-        label="Company code", max_length=64, required=False, help_text="Legal entity or ledger."
-    )
-    columns = forms.CharField(
-        label="Your own columns",
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 12, "class": "mono", "spellcheck": "false"}),
-        help_text='A line a column: Head = field, or Head = "text". Used when you chose your own.',
-    )
 
 
 class LayoutPage(PageMixin, FormView):  # type: ignore[type-arg]
