@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -388,3 +389,42 @@ def test_the_database_keeps_what_was_said(stored: set[tuple[Any, ...]]) -> None:
             opened_by="x",
             opened_at=NOW,
         )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_posted_is_what_counts(acme: Any, seed: int) -> None:
+    """Of usage corrected at random, the scope sums to what was posted; a revert restores."""
+    chance = Random(seed)
+    contract(input_tokens="2.50")
+    names = [f"e{n}" for n in range(30)]
+    sent = {name: chance.randrange(1, 10_000) for name in chance.sample(names, 20)}
+    send([event(name, usage={"input_tokens": count}) for name, count in sent.items()])
+    for name in chance.sample(sorted(sent), 6):
+        ingest.void_event(source="gateway", event_id=name, reason="x", actor=WRITER, now=NOW)
+    for name in chance.sample(sorted(sent), 4):
+        if shown(name).state == "live":
+            ingest.amend_event(
+                source="gateway",
+                event_id=name,
+                event=event(name, usage={"input_tokens": 1}, model="other"),
+                reason="x",
+                actor=WRITER,
+                now=NOW,
+            )
+    send([event("outside", source="batch", usage={"input_tokens": 77})])
+    before = state()
+    chosen = chance.sample(names, 15)
+    said = {name: chance.choice([sent.get(name, 5), chance.randrange(1, 9)]) for name in chosen}
+    backfill = opened()
+    posted = [event(name, usage={"input_tokens": count}) for name, count in said.items()]
+    assert post(backfill, *posted).accepted == 15
+    done = close(backfill)
+    assert done.kept + done.added + done.amended == 15
+    assert tokens() == {
+        "input_tokens": sum(said.values()) + 77,
+        "requests": 16,
+    }
+    assert usage.verify_rollups() == []
+    reverting.revert_backfill(backfill=backfill, reason="x", **HOW)
+    assert state() == before
+    assert usage.verify_rollups() == []

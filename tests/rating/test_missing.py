@@ -143,6 +143,8 @@ class TestDiagnostician:
         found = self.doctor.near(provider="openai", model="gpt-4o-house", meter="input_tokens")
         assert found[0][1:] == ("openai", "gpt-4o")
         assert {near.provider for near in found} == {"openai"}
+        found = self.doctor.near(provider="openai", model="gpt-4o", meter="input_tokens")
+        assert ("openai", "gpt-4o") not in [near[1:] for near in found]
         found = self.doctor.near(provider="house", model="gpt-4o-x", meter="input_tokens")
         assert found[0].model == "gpt-4o"
 

@@ -70,18 +70,19 @@ class Diagnostician:
         return Diagnosis(reason, at, self._worst(lacking, reason, rows, at))
 
     def near(self, *, provider: str, model: str, meter: str) -> list[Near]:
-        """Return the priced models whose names are like an unknown one's.
+        """Return the priced models, other than itself, whose names are like one that lacks a price.
 
-        Of the provider where that is known, of all providers else.
+        Of the provider where that is known and has any, of all providers else.
         """
         known = provider_named(self._rules, provider) if provider else None
-        within = self._listed(meter, "" if known is None else known.code)
-        names = [(row.provider, row.model) for row in within]
-        found = near_models(provider=provider, model=model, candidates=names, limit=_MOST_NEAR)
-        if found or known is None:
-            return found
-        names = [(row.provider, row.model) for row in self._listed(meter, "")]
-        return near_models(provider=provider, model=model, candidates=names, limit=_MOST_NEAR)
+        found: list[Near] = []
+        for within in (() if known is None else (known.code,)), ("",):
+            rows = [row for code in within for row in self._listed(meter, code)]
+            names = {(row.provider, row.model) for row in rows} - {(provider, model)}
+            found = near_models(provider=provider, model=model, candidates=names, limit=_MOST_NEAR)
+            if found:
+                break
+        return found
 
     def _first_unpriced(self, lacking: Lacking) -> datetime:
         at = lacking.start
