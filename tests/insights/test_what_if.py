@@ -329,3 +329,15 @@ def test_a_closed_month_is_asked_by_the_book_that_it_was_closed_with(acme: Any) 
     found = ask(prices=(price("output_tokens", "5"),))
     assert (found.total.was, found.total.would_be) == (3, 6)
     assert found.unpriced == ()
+
+
+def test_a_providers_totals_beside_requests_count_once(acme: Any) -> None:
+    """Over rollups and over events alike: the supposed price begins within a day."""
+    contract(input_tokens="1", output_tokens="2", cached_input_tokens="0.5")
+    tokens = {"usage": {"input_tokens": 1_000_000}, "time": "2026-01-15T13:00:00Z"}
+    send([event("single", **tokens)])
+    send([event("total", **tokens)], feed="bucket")
+    noon = datetime(2026, 1, 15, 12, tzinfo=UTC)
+    for more in ({}, {"valid_from": noon}):
+        found = ask(prices=(price("input_tokens", "3", **more),))
+        assert (found.total.was, found.total.would_be) == (1, 3)

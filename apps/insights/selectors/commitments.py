@@ -14,6 +14,7 @@ from apps.core.domain.errors import Forbidden
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month, local_day
 from apps.insights.domain.shortfall import InForce, Standing, standing
+from apps.insights.selectors.counting import counted
 from apps.periods import selectors as periods
 from apps.rating import selectors as rating
 from apps.rating.domain.prices import FOREVER
@@ -77,7 +78,7 @@ def _levels(commitment: rating.CommitmentFacts) -> list[InForce]:
 def _used(commitment: rating.CommitmentFacts, month: Month, levels: Iterable[InForce]) -> Decimal:
     days = _days(month, levels)
     breaks = sorted({edge for first, last in days for edge in (first, last)})
-    rows = usage.period_rollups(month=month, breaks=breaks)
+    rows = counted(usage.period_rollups(month=month, breaks=breaks), month)
     table = None
     total = Decimal(0)
     for row in rows:

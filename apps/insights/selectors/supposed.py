@@ -166,9 +166,11 @@ class Supposition:
             for book in (self._base, self._altered)
         ]
         only = frozenset(n for n, key in sent.items() if names & self._names_of(key._asdict()))
-        for group in groups_of(month=self._month, sheets=sheets, only=only):
-            if group.booked is None:
-                self._suppose_group(group, sent[group.sent_sku]._asdict(), unsettled)
+        for feed in {each.row.feed for each in unsettled.values()}:
+            wanted = {key: each for key, each in unsettled.items() if each.row.feed == feed}
+            for group in groups_of(month=self._month, sheets=sheets, only=only, feed=feed):
+                if group.booked is None:
+                    self._suppose_group(group, sent[group.sent_sku]._asdict(), wanted)
 
     def _suppose_group(
         self, group: Group, sent: dict[str, Any], unsettled: Mapping[_Key, Priced]

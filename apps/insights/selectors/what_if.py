@@ -21,6 +21,7 @@ from apps.core.domain.months import Month
 from apps.costs import selectors as costs
 from apps.directory.domain.attribution import Attribution, Owner
 from apps.insights.domain.what_if import ZERO, Answer, Line, answer
+from apps.insights.selectors.counting import counted
 from apps.insights.selectors.supposed import Priced, Supposition, supposed_books
 from apps.periods import selectors as periods
 from apps.rating import selectors as rating
@@ -67,7 +68,7 @@ def what_if(*, question: Question, actor: Actor) -> Answer:
     )
     supposition = Supposition(month=month, base=base, altered=altered, breaks=breaks)
     with _snapshot():
-        found = usage.period_rollups(month=month, breaks=breaks)
+        found = counted(usage.period_rollups(month=month, breaks=breaks), month)
         rows = [row for row in found if lens.lets_through(row)]
         own = supposition.price(row for row in rows if _is_within(row, month))
     others = [supposition.as_booked(row) for row in rows if not _is_within(row, month)]
