@@ -7,15 +7,17 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from django.db import connections
 from django_tenants.utils import schema_context
 
 from apps.catalog import services
 from apps.catalog.models import AiModel, ListPrice, PriceDecision, Recognition
 from apps.core.domain.access import system_actor
-from tests.catalog.reviewers import approve, operator, waiting
+from tests.catalog.reviewers import approve, forget, operator, waiting
 from tests.catalog.test_import import published
-from tests.catalog.test_review import load_sheet
+from tests.catalog.test_review import SHELL
+from tests.catalog.test_sources import sheet
 
 LATER = datetime(2031, 1, 1, tzinfo=UTC)
 
@@ -39,14 +41,23 @@ def test_imports_at_once_change_nothing_twice(committed_db):
     assert [table.objects.count() for table in (AiModel, ListPrice, Recognition)] == before
 
 
-def test_of_four_people_who_approve_at_once_one_publishes(committed_db):
-    """What is committed stays: a provider of its own, known since the present moment."""
-    at = datetime.now(UTC)
+@pytest.fixture
+def provider(committed_db):
+    """A provider of the test's own; what is committed about it is removed."""
     name = f"race-{uuid.uuid4().hex[:8]}"
-    row = f"{name},wise,input_tokens,,1.00,1000000,USD,2026-01-01T00:00:00Z,,"
-    load_sheet(row, now=at)
-    (change,) = waiting(provider=name)
-    people = [operator(f"{who}@{name}.example") for who in ("ada", "ben", "cy", "di")]
+    yield name
+    connections.close_all()
+    forget(name)
+
+
+def test_of_four_people_who_approve_at_once_one_publishes(provider):
+    at = datetime(2026, 1, 2, tzinfo=UTC)  # after the template's import, before any test's
+    row = f"{provider},wise,input_tokens,,1.00,1000000,USD,2026-01-01T00:00:00Z,,"
+    services.load_prices(
+        source="sheet", content=sheet(row), file_name=provider, actor=SHELL, now=at
+    )
+    (change,) = waiting(provider=provider)
+    people = [operator(f"{who}@{provider}.example") for who in ("ada", "ben", "cy", "di")]
     start = threading.Barrier(4)
 
     def decide(actor):
@@ -62,5 +73,5 @@ def test_of_four_people_who_approve_at_once_one_publishes(committed_db):
         published_by = list(pool.map(decide, people))
     assert sorted(published_by) == [0, 0, 0, 1]
     with schema_context("public"):
-        assert ListPrice.objects.filter(model__provider__code=name).count() == 1
+        assert ListPrice.objects.filter(model__provider__code=provider).count() == 1
         assert PriceDecision.objects.filter(change=change).count() == 1

@@ -182,6 +182,16 @@ def test_everything_that_matches_is_decided_on_at_once():
     assert len(waiting(provider="wise")) == 89
 
 
+def test_prices_for_other_unit_sizes_are_compared_by_the_unit():
+    load_sheet(SLIP.replace("250.00,1000000", "0.0030,1000"), now=NOW)
+    (change,) = waiting()
+    assert change.approvers == 1
+    shown = text(page().get(f"/prices/changes/{change.public_id}/"))
+    assert "$0.003 per 1K tokens" in shown
+    assert "20.0%" in shown  # $3 a million against $2.50
+    assert "letter" in shown
+
+
 def test_choosing_nothing_or_nonsense_changes_nothing():
     answer = page().post("/prices/changes/approve/", {"selected": ["nonsense"]}, follow=True)
     assert "Choose at least one change" in text(answer)

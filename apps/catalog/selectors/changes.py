@@ -53,14 +53,19 @@ class ChangeFacts:
     reading: UUID
 
     @property
+    def new_in_old_units(self) -> Decimal | None:
+        """Return the new amount for as many units as the old one is for; None without both."""
+        if self.old is None or self.new is None or self.old.currency != self.new.currency:
+            return None
+        return self.new.amount * self.old.unit_size / self.new.unit_size
+
+    @property
     def ratio(self) -> Decimal | None:
         """Return by how much of the old price the new one differs, 0.25 for a quarter more."""
-        if self.old is None or self.new is None or not self.old.amount:
+        after = self.new_in_old_units
+        if after is None or self.old is None or not self.old.amount:
             return None
-        if self.old.currency != self.new.currency:
-            return None
-        before = self.old.amount / self.old.unit_size
-        return (self.new.amount / self.new.unit_size - before) / before
+        return (after - self.old.amount) / self.old.amount
 
 
 @dataclass(frozen=True, slots=True)
