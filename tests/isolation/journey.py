@@ -15,6 +15,7 @@ from apps.accounts.domain.keys import KeyKind
 from apps.allocation import services as allocation
 from apps.allocation.domain.payload import read_rule
 from apps.allocation.domain.rules import Axis
+from apps.allocation.domain.transfers import AdjustmentDraft
 from apps.chargeback import selectors as statements
 from apps.chargeback import services as chargeback
 from apps.chargeback.domain.acceptance import Decision, DisputeDraft, Outcome, Policy, Upload
@@ -124,6 +125,17 @@ def month(marker: str) -> Iterator[str]:
         now=NOW,
     )
     yield "driver"
+    moved = AdjustmentDraft(Axis.TEAM, "ads", "search", Decimal("1.50"), marker, marker)
+    asked = allocation.request_adjustment(month=MONTH, draft=moved, actor=ACTOR, now=NOW)
+    allocation.approve_adjustment(id=asked.id, comment=marker, actor=people["approves"], now=NOW)
+    account_services.answer_once(
+        owner=marker,
+        key=marker,
+        request=marker.encode(),
+        now=NOW,
+        act=lambda: account_services.Answer(200, "text/plain", marker.encode()),
+    )
+    yield "adjustment and answer"
     terms = Terms(
         dispute_contact=f"finance@{marker}.example",
         dispute_days=30,
@@ -213,6 +225,9 @@ def _other_doors(marker: str, key: Actor) -> Iterator[str]:
     agent = span(name=marker, attributes={"gen_ai.operation.name": "invoke_agent", **AGENT})
     ingest.accept_spans(spans=[agent], actor=key, received_at=NOW)
     yield "usage object and span"
+    mapping = {"service": f"={marker}", "meters.pages": "data.pages"}
+    ingest.record_mapping(door="lago", name=marker, fields=mapping, actor=key, now=NOW)
+    yield "event mapping"
     content = json.dumps({"id": marker}).encode()
     file = SimpleUploadedFile("bad.jsonl", content)
     upload = ingest.Upload(f"{marker}.jsonl", file, len(content))
