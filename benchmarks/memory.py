@@ -44,7 +44,7 @@ def run(port: int, head: str, events: int) -> None:
     sends = _batches(Traffic(models_a_tag_set=1), head, stock=8)
     worker = _worker()
     at_start = _resident(worker)
-    seen = []
+    seen: list[float] = []
     while EventKey.objects.count() < events * (len(seen) + 1) // PARTS or len(seen) < PARTS:
         if EventKey.objects.count() >= events * (len(seen) + 1) // PARTS:
             seen.append(_resident(worker))

@@ -206,7 +206,7 @@ def peer(used: Sequence[Event]) -> Decimal:
 
 def by_tokencost(used: Sequence[Event]) -> Decimal:
     """Return the total that the tokencost package computes, a call a meter."""
-    from tokencost import calculate_cost_by_tokens as cost
+    from tokencost import calculate_cost_by_tokens as cost  # type: ignore[import-untyped]
 
     total = Decimal(0)
     for _, model, _, (fresh, cached, output) in used:
