@@ -99,17 +99,20 @@ class Journals(ListPage):
         booked = {one.month for one in self.found if one.kind == "charge" and not one.reversed_by}
         latest = periods.latest_closed()
         closed = {one.month for one in selectors.months(actor=self.actor) if one.is_issued}
-        waiting = [
+        waiting = sorted(
+            month for month in closed - booked if latest is not None and month <= latest.month
+        )
+        next_up = [
             {
                 "month": str(month),
                 "name": presentation.month(month),
                 "gaps": selectors.mapping_gaps(month=month, actor=self.actor),
+                "then": [presentation.month(later) for later in waiting[1:]],
             }
-            for month in sorted(closed - booked, reverse=True)
-            if latest is not None and month <= latest.month
+            for month in waiting[:1]
         ]
         return super().get_context_data(
-            waiting=waiting, may_change=self.actor.may(Scope.BILLING_WRITE), **kwargs
+            waiting=next_up, may_change=self.actor.may(Scope.BILLING_WRITE), **kwargs
         )
 
 
