@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from celery import shared_task
 from django.utils import timezone
 from django_tenants.utils import schema_context
@@ -9,12 +11,18 @@ from django_tenants.utils import schema_context
 from apps.notifications import services
 from apps.tenants import selectors as tenants
 
+ROUND: Final = 100
+ROUNDS: Final = 50
+
 
 @shared_task
 def deliver(*, schema: str) -> None:
-    """Deliver what is due in one tenant's outbox."""
+    """Deliver what is due in one tenant's outbox, up to 5,000 messages."""
     with schema_context(schema):
-        services.deliver_due(now=timezone.now())
+        for _round in range(ROUNDS):
+            report = services.deliver_due(now=timezone.now(), limit=ROUND)
+            if report.tried < ROUND:
+                return
 
 
 @shared_task

@@ -35,7 +35,7 @@ from apps.chargeback.domain.journal import (
 )
 from apps.chargeback.domain.journal_layout import FIELDS, PRESETS, parse_layout, text_of
 from apps.chargeback.models import Journal, JournalLine
-from apps.core.domain.access import Actor
+from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Forbidden
 from apps.core.domain.months import Month
 from apps.periods import services as periods
@@ -419,6 +419,21 @@ def test_a_journal_that_does_not_tie_out_is_refused_at_commit(
             )
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_key_that_sees_some_tags_sees_no_journal(close: Close) -> None:
+    close()
+    map_unallocated()
+    bound = Actor("key", "k", frozenset({Scope.BILLING_READ}), bound_tags={"team": "search"})
+    for ask in (
+        lambda: chargeback.prepare_journal(month=OCTOBER, actor=bound, now=NOW),
+        lambda: selectors.journals(actor=bound),
+        lambda: selectors.disputes(actor=bound),
+        lambda: selectors.mapping_gaps(month=OCTOBER, actor=bound),
+    ):
+        with pytest.raises(Forbidden, match="every team"):
+            ask()
+    assert Journal.objects.count() == 0
 
 
 def test_wrong_mappings_change_nothing(acme: Any, people: dict[str, Actor]) -> None:

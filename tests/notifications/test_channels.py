@@ -21,7 +21,7 @@ from django_tenants.utils import schema_context
 from apps.audit import selectors as audit
 from apps.core.domain.access import Role, system_actor
 from apps.core.domain.errors import Forbidden, Unavailable
-from apps.notifications import selectors, services
+from apps.notifications import selectors, services, tasks
 from apps.notifications.adapters import webhook
 from apps.notifications.domain.channels import (
     ChannelDraft,
@@ -334,3 +334,11 @@ def test_only_administrators_change_channels(acme: Any) -> None:
         services.add_channel(draft=draft, actor=finance, now=NOW)
     assert Channel.objects.count() == 0
     assert services.post(message=Message("k", "s", "t"), recipients=["a@x.example"], now=NOW) == 1
+
+
+def test_one_task_delivers_more_than_a_round(acme: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "ROUND", 2)
+    people = [f"p{number}@x.example" for number in range(5)]
+    services.post(message=Message("k", "s", "t"), recipients=people, now=NOW)
+    tasks.deliver(schema="t_acme")
+    assert Delivery.objects.filter(state="sent").count() == 5

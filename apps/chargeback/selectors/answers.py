@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 
 from apps.accounts import selectors as accounts
+from apps.allocation.domain.sight import require_everything
 from apps.chargeback.domain.acceptance import (
     Acceptance,
     AcceptanceState,
@@ -31,6 +32,7 @@ from apps.chargeback.models import AcceptancePolicy, Attachment, Responder, Resp
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.money import minor_quantum
 from apps.core.domain.months import Month
+from apps.costs.domain.sight import sees_everything
 from apps.documents import selectors as documents
 from apps.documents.domain.states import State
 
@@ -97,7 +99,8 @@ def acceptance(id: UUID, *, actor: Actor, now: datetime) -> Acceptance:
     actor.require(Scope.COSTS_READ)
     row = statement_rows().filter(document__public_id=id).first()
     found = _acceptances([row], now=now)[0] if row is not None else None
-    if found is None or not (actor.may(Scope.BILLING_READ) or may_respond(found, actor=actor)):
+    reads_all = actor.may(Scope.BILLING_READ) and sees_everything(actor)
+    if found is None or not (reads_all or may_respond(found, actor=actor)):
         raise StatementMissing("There is no such statement, or its answers are not yours to read.")
     return found
 
@@ -107,9 +110,10 @@ def acceptances(
 ) -> list[Acceptance]:
     """Return the newest issued statements with where they stand, newest month first.
 
-    :raises Forbidden: when the actor may not read billing.
+    :raises Forbidden: when the actor may not read billing, or sees only some teams or tags.
     """
     actor.require(Scope.BILLING_READ)
+    require_everything(actor)
     rows = statement_rows().filter(document__state=State.SEALED.value, is_replaced=False)
     if month is not None:
         rows = rows.filter(month=month.first_day)
@@ -120,9 +124,10 @@ def acceptances(
 def disputes(*, month: Month | None = None, state: str = "", actor: Actor) -> list[DisputeFacts]:
     """Return disputes, newest first; `state` is open, rejected, corrected or withdrawn.
 
-    :raises Forbidden: when the actor may not read billing.
+    :raises Forbidden: when the actor may not read billing, or sees only some teams or tags.
     """
     actor.require(Scope.BILLING_READ)
+    require_everything(actor)
     rows = Response.objects.filter(verdict=Verdict.DISPUTED.value)
     if month is not None:
         rows = rows.filter(statement__month=month.first_day)

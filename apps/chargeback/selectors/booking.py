@@ -11,6 +11,7 @@ from django.db.models import F, QuerySet, Sum
 from django.db.models.fields.json import KeyTextTransform
 
 from apps.allocation import selectors as allocation
+from apps.allocation.domain.sight import require_everything
 from apps.chargeback.domain.journal import (
     AccountOf,
     Charge,
@@ -56,9 +57,10 @@ __all__ = [
 def journals(*, month: Month | None = None, actor: Actor) -> list[JournalFacts]:
     """Return journals, newest month first and in it the newest first; one query.
 
-    :raises Forbidden: when the actor may not read billing.
+    :raises Forbidden: when the actor may not read billing, or sees only some teams or tags.
     """
     actor.require(Scope.BILLING_READ)
+    require_everything(actor)
     rows = _rows()
     if month is not None:
         rows = rows.filter(month=month.first_day)
@@ -68,10 +70,11 @@ def journals(*, month: Month | None = None, actor: Actor) -> list[JournalFacts]:
 def journal(*, batch: str, actor: Actor) -> JournalFacts:
     """Return a journal by its batch id.
 
-    :raises Forbidden: when the actor may not read billing.
+    :raises Forbidden: when the actor may not read billing, or sees only some teams or tags.
     :raises JournalMissing: when there is none.
     """
     actor.require(Scope.BILLING_READ)
+    require_everything(actor)
     row = _rows().filter(batch=batch).first()
     if row is None:
         raise JournalMissing(f"There is no journal {batch[:30]}.")
@@ -81,9 +84,10 @@ def journal(*, batch: str, actor: Actor) -> JournalFacts:
 def entries(*, batch: str, actor: Actor) -> list[Entry]:
     """Return the lines of a journal in order; two queries.
 
-    :raises Forbidden: when the actor may not read billing.
+    :raises Forbidden: when the actor may not read billing, or sees only some teams or tags.
     """
     actor.require(Scope.BILLING_READ)
+    require_everything(actor)
     currency = Journal.objects.filter(batch=batch).values_list("currency", flat=True).first()
     quantum = minor_quantum(currency or "USD")
     rows = JournalLine.objects.filter(journal__batch=batch).order_by("position")
@@ -122,9 +126,10 @@ def mapping_gaps(*, month: Month, actor: Actor) -> Completeness:
 
     Drafts count too, so that gaps are seen before a month is closed. Empty without statements.
 
-    :raises Forbidden: when the actor may not read billing.
+    :raises Forbidden: when the actor may not read billing, or sees only some teams or tags.
     """
     actor.require(Scope.BILLING_READ)
+    require_everything(actor)
     run = allocation.published_or_none(month)
     charges, printed = charges_of(run.id) if run is not None else ([], "")
     return completeness(month=month, charges=charges, chart=chart(month=month), printed=printed)

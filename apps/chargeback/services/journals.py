@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from apps.allocation.domain.sight import require_everything
 from apps.audit import services as audit
 from apps.chargeback.domain.journal import (
     Entry,
@@ -66,12 +67,13 @@ def prepare_journal(*, month: Month, actor: Actor, now: datetime) -> JournalFact
     Idempotent: a run has one journal. When the month was closed anew, the journals of the runs
     before are taken back by reversals in the same transaction.
 
-    :raises Forbidden: when the actor may not read billing.
+    :raises Forbidden: when the actor may not read billing, or sees only some teams or tags.
     :raises MonthNotClosed: when the month is not closed.
     :raises AccountsMissing: when a cost center or provider has no account; they are named.
     :raises NothingToPost: when nothing is charged.
     """
     actor.require(Scope.BILLING_READ)
+    require_everything(actor)
     run = books.closed_run(month)
     known = _of_run(run, actor)
     if known is not None:

@@ -55,6 +55,11 @@ class DeliveryReport:
     postponed: int
     failed: int
 
+    @property
+    def tried(self) -> int:
+        """Return how many deliveries were tried."""
+        return self.sent + self.postponed + self.failed
+
 
 def post(*, message: Message, recipients: Iterable[str], now: datetime) -> int:
     """Queue a message to each recipient who was not told yet; return how many these are.
