@@ -72,8 +72,10 @@ def test_two_processes_hold_a_key_to_one_limit(fresh_tenant: Any, two_processes:
 
     def ask(_: int) -> Counter[int]:
         found: Counter[int] = Counter()
-        for _ in range(30):  # a connection each time, so that both processes are met
-            found[httpx.get(url, headers={"Authorization": f"Bearer {key}"}).status_code] += 1
+        headers = {"Authorization": f"Bearer {key}", "Connection": "close"}  # meets both processes
+        with httpx.Client(headers=headers, timeout=60) as http:
+            for _ in range(30):
+                found[http.get(url).status_code] += 1
         return found
 
     with ThreadPoolExecutor(8) as pool:

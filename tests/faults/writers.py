@@ -87,24 +87,25 @@ class Writers:
 
     def _write(self, traffic: Traffic, batches: int) -> None:
         chance = random.Random(traffic.name)
-        for batch in traffic.batches(batches, chance):
-            self._insist(gzip.compress(json.dumps(batch).encode(), 1))
-            with self._lock:
-                self.acknowledged.update(event["id"] for event in batch)
+        with httpx.Client(headers=self._headers, timeout=15) as http:
+            for batch in traffic.batches(batches, chance):
+                self._insist(http, gzip.compress(json.dumps(batch).encode(), 1))
+                with self._lock:
+                    self.acknowledged.update(event["id"] for event in batch)
 
-    def _insist(self, body: bytes) -> None:
+    def _insist(self, http: httpx.Client, body: bytes) -> None:
         for _ in range(MOST_TRIES):
-            wait = self._try(body)
+            wait = self._try(http, body)
             if wait is None:
                 return
             time.sleep(wait)
         raise AssertionError(f"a batch was never acknowledged: {dict(self.answers)}")
 
-    def _try(self, body: bytes) -> float | None:
+    def _try(self, http: httpx.Client, body: bytes) -> float | None:
         """Send once; None when it is acknowledged, else the seconds to wait."""
         url = f"http://127.0.0.1:{self._port()}/api/v1/usage/events"
         try:
-            answer = httpx.post(url, content=body, headers=self._headers, timeout=15)
+            answer = http.post(url, content=body)
         except httpx.HTTPError as error:
             self._note(type(error).__name__)
             return 0.1
