@@ -222,6 +222,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "AllocationRunState": ["draft", "published", "superseded"],
         "CloseRunState": "apps.closing.domain.steps.RunState",
         "RateKind": ["budget", "frozen"],
+        "JournalState": ["ready", "posted", "reversed"],
+        "JournalKind": ["charge", "reversal"],
+        "AccountMappingKind": ["cost_center", "clearing"],
+        "UsageFeed": ["request", "bucket"],
     },
 }
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -166,8 +166,10 @@ class _Decision(APIView):
         return Response(AdjustmentOutput(decided).data)
 
 
-@extend_schema(
-    operation_id="adjustments_approve", request=DecisionInput, responses=AdjustmentOutput
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="adjustments_approve", request=DecisionInput, responses=AdjustmentOutput
+    )
 )
 class ApproveAdjustment(_Decision):
     """Approval."""
@@ -175,7 +177,11 @@ class ApproveAdjustment(_Decision):
     decide = staticmethod(services.approve_adjustment)
 
 
-@extend_schema(operation_id="adjustments_reject", request=DecisionInput, responses=AdjustmentOutput)
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="adjustments_reject", request=DecisionInput, responses=AdjustmentOutput
+    )
+)
 class RejectAdjustment(_Decision):
     """Rejection, with a reason."""
 
