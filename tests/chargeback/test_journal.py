@@ -35,6 +35,7 @@ from apps.chargeback.domain.journal import (
 )
 from apps.chargeback.domain.journal_layout import FIELDS, PRESETS, parse_layout, text_of
 from apps.chargeback.models import Journal, JournalLine
+from apps.chargeback.services import journals
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Forbidden
 from apps.core.domain.months import Month
@@ -443,3 +444,20 @@ def test_wrong_mappings_change_nothing(acme: Any, people: dict[str, Actor]) -> N
     with pytest.raises(Forbidden):
         chargeback.map_account(mapping=mapping("a", "1"), actor=people["ana"], now=NOW)
     assert selectors.mappings() == []
+
+
+def test_two_that_make_it_at_once_make_one(
+    close: Close, people: dict[str, Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looked before the other's journal was there meets it at the insert, and returns it."""
+    close()
+    map_unallocated()
+    first = chargeback.prepare_journal(month=OCTOBER, actor=people["ana"], now=NOW)
+    real = journals._of_run
+
+    def blind(*args: Any) -> None:
+        monkeypatch.setattr(journals, "_of_run", real)
+
+    monkeypatch.setattr(journals, "_of_run", blind)
+    assert chargeback.prepare_journal(month=OCTOBER, actor=people["maya"], now=NOW) == first
+    assert Journal.objects.count() == 1

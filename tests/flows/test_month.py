@@ -26,6 +26,8 @@ from apps.allocation.domain.payload import read_rule
 from apps.allocation.selectors import Axis
 from apps.audit import selectors as audit
 from apps.chargeback import selectors as chargeback
+from apps.chargeback import services as chargeback_services
+from apps.chargeback.domain.journal import AccountOf, MappingKind
 from apps.closing import selectors as closes
 from apps.closing import services as closing
 from apps.closing.selectors import CloseRunFacts, RunState
@@ -37,7 +39,7 @@ from apps.ingest import services as ingest
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import State
 from apps.rating import services as rating
-from tests.allocation.base import enter_directory
+from tests.allocation.base import ACTOR, enter_directory
 from tests.closing.bill import bill_of
 from tests.ingest.factories import contract, event, send
 
@@ -179,6 +181,15 @@ def test_the_chain_of_sums_is_proved_by_one_command(cast: Cast) -> None:
     names = " ".join(link.name for link in proof.links)
     for stage in ("rated usage", "bills", "cost base", "lines by customer", "3 statements"):
         assert stage in names
+    assert "No journal has been made." in proof.notes
+    for code, _ in chargeback.mapping_gaps(month=JANUARY, actor=ACTOR).centers:
+        account = AccountOf(
+            kind=MappingKind.COST_CENTER, key=code, account="6400", valid_from=JANUARY
+        )
+        chargeback_services.map_account(mapping=account, actor=ACTOR, now=FIRST)
+    booked = chargeback_services.prepare_journal(month=JANUARY, actor=ACTOR, now=FIRST)
+    [link] = [one for one in closes.proof_of(month=JANUARY).links if "journal" in one.name]
+    assert (link.name, link.difference) == (f"statements = journal {booked.batch}", Decimal(0))
     out = io.StringIO()
     call_command("reconcile", "acme", "2026-01", stdout=out)
     assert "2026-01 reconciles: difference 0.00 USD" in out.getvalue()
