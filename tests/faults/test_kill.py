@@ -27,8 +27,8 @@ from tests.faults.writers import Traffic, Writers, truth
 
 pytestmark = [pytest.mark.slow, pytest.mark.live]
 
-WRITERS = 4
-BATCHES = 8
+WRITERS = 5
+BATCHES = 16
 sent: list[Traffic] = []
 """Everything that was ever sent to the site: each test adds its own and checks the whole."""
 
@@ -88,9 +88,10 @@ def assert_whole(stored: dict[str, Any], writers: Writers) -> None:
 def test_web_is_killed(site: Site, writers: Writers) -> None:
     with ThreadPoolExecutor(1) as pool:
         work = sending(pool, writers, "web")
-        when_acknowledged(writers, 0.4, work)
-        site.kill_web()
-        site.start_web()
+        for share in (0.25, 0.6):
+            when_acknowledged(writers, share, work)
+            site.kill_web()
+            site.start_web()
         work.result()
     assert sum(count for what, count in writers.answers.items() if what != "200") > 0
     assert_whole(site.judge(), writers)
@@ -99,10 +100,11 @@ def test_web_is_killed(site: Site, writers: Writers) -> None:
 def test_postgres_is_killed(site: Site, writers: Writers) -> None:
     with ThreadPoolExecutor(1) as pool:
         work = sending(pool, writers, "pg")
-        when_acknowledged(writers, 0.4, work)
-        site.kill_postgres()
-        time.sleep(0.3)  # senders meet a database that is not there
-        site.start_postgres()
+        for share in (0.25, 0.6):
+            when_acknowledged(writers, share, work)
+            site.kill_postgres()
+            time.sleep(0.3)  # senders meet a database that is not there
+            site.start_postgres()
         work.result()
     assert writers.answers["503"] > 0
     assert writers.answers["500"] == 0
