@@ -25,7 +25,9 @@ _STATUS: Final[Mapping[str, tuple[str, str]]] = {
         ),
         ("good", "check"),
     ),
-    **dict.fromkeys(("running", "soft-closed", "in review", "started", "awaiting"), ("busy", "clock")),
+    **dict.fromkeys(
+        ("running", "soft-closed", "in review", "started", "awaiting"), ("busy", "clock")
+    ),
     **dict.fromkeys(
         ("warning", "late", "overdue", "conflict", "disputed", "unowned", "needs approval"),
         ("warn", "alert-triangle"),
