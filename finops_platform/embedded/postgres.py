@@ -289,7 +289,7 @@ class Postgres:
             "port": "5432",
             "timezone": "UTC",
             "log_timezone": "UTC",
-            "max_connections": "120",
+            "max_connections": "200",
             "shared_buffers": f"{max(64, min(2048, memory // 8 >> 20))}MB",
             "effective_cache_size": f"{max(256, memory // 2 >> 20)}MB",
             "work_mem": "32MB",
