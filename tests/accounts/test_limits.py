@@ -170,9 +170,7 @@ def test_a_batch_larger_than_the_bucket_gets_in_and_is_waited_off(bucket: str) -
     assert level == -9_980 * MICRO
     with pytest.raises(RateLimited) as refused:
         throttle.take(ask(bucket, 1))
-    assert (
-        990 <= refused.value.retry_after <= 999
-    )  # 9,981 tokens at 10 a second
+    assert 990 <= refused.value.retry_after <= 999  # 9,981 tokens at 10 a second
 
 
 def test_all_buckets_give_or_none(bucket: str) -> None:
