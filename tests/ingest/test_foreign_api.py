@@ -137,6 +137,8 @@ def test_compressed_bodies(client: Client) -> None:
         (b'{"event": 1}', "application/json", 422),
         (b'{"a": 1}', "application/json", 400),
         (b"[" * 50_000, "application/json", 400),
+        (json.dumps(CE).encode().replace(b'"data": {', b'"data": {"n": 1e9999999, '), ONE, 400),
+        (json.dumps(CE | {"type": "a\0", "data": {}}).encode(), ONE, 400),
     ],
 )
 def test_what_is_no_event_is_refused(client: Client, body: bytes, kind: str, status: int) -> None:

@@ -17,6 +17,9 @@ from apps.usage.domain.drafts import Problem
 _WIDE: Final = 60
 """More digits than any number that is taken (rule 7)."""
 
+_BEYOND: Final = 400
+"""More places than a double has; what is larger or finer breaks whatever computes with it."""
+
 
 class Door(StrEnum):
     """A vocabulary that others speak."""
@@ -106,8 +109,13 @@ def moment_of(text: str, *, field: str, id: str | None) -> datetime:
 
 
 def _exact(text: str) -> Decimal | int:
-    """Read a number with a point or an exponent; a whole one is a whole number."""
+    """Read a number with a point or an exponent; a whole one is a whole number.
+
+    :raises ValueError: when it is beyond what any sender's language computes with.
+    """
     value = Decimal(text)
+    if value and abs(value.adjusted()) > _BEYOND:
+        raise ValueError(f"the number {text[:40]} is beyond all that is counted")
     if value.is_finite() and abs(value.adjusted()) < _WIDE and value == value.to_integral_value():
         return int(value)
     return value.normalize() if len(value.as_tuple().digits) < _WIDE else value

@@ -110,7 +110,7 @@ def rehearse_mapping(
 def _wanted(items: Sequence[ForeignEvent | Rejected]) -> dict[Door, set[str]]:
     wanted: dict[Door, set[str]] = {}
     for item in items:
-        if isinstance(item, ForeignEvent):
+        if isinstance(item, ForeignEvent) and "\0" not in item.name:  # no mapping's name has one
             wanted.setdefault(item.door, set()).add(item.name)
     return wanted
 
