@@ -228,6 +228,22 @@ BODIES: list[tuple[str, str, dict[str, Any], dict[str, int], int]] = [
       "max_tokens": 100, "token_time": Decimal("0.5"), "half_tokens": Decimal("1.5"),
       "maxOutputTokens": 7},
      {"input_tokens": 10, "output_tokens": 5}, 10),
+    ("anthropic", "compacting is beside the totals, an advisor is another model",
+     {"input_tokens": 23000, "output_tokens": 1000, "cache_read_input_tokens": 7,
+      "cache_creation_input_tokens": 5, "cache_creation": {"ephemeral_1h_input_tokens": 5},
+      "iterations": [
+          {"type": "compaction", "input_tokens": 180000, "output_tokens": 3500,
+           "cache_read_input_tokens": 3, "cache_creation_input_tokens": 2},
+          {"type": "message", "input_tokens": 23000, "output_tokens": 1000,
+           "cache_read_input_tokens": 7, "cache_creation_input_tokens": 5},
+          {"type": "advisor_message", "model": "claude-opus-4-6", "input_tokens": 823,
+           "output_tokens": 531, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 9,
+           "cache_creation": {"ephemeral_5m_input_tokens": 9}},
+          {"type": "advisor_message", "input_tokens": 1, "output_tokens": 2}]},
+     {"input_tokens": 203000, "cached_input_tokens": 10, "cache_write_1h_tokens": 5,
+      "cache_write_5m_tokens": 2, "output_tokens": 4500, "advisor_message.input_tokens": 824,
+      "advisor_message.output_tokens": 533, "advisor_message.cache_creation_input_tokens": 9},
+     203017),
 ]
 # fmt: on
 

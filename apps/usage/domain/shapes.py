@@ -14,45 +14,13 @@ from typing import Any, Final
 
 from apps.usage.domain.drafts import UsageCounts
 from apps.usage.domain.sent_usage import Sent, ShapeBroken, ShapeUnknown, broken, meter_of
+from apps.usage.domain.shape_anthropic import anthropic
 from apps.usage.domain.shape_openai import openai, perplexity
-from apps.usage.domain.shape_reading import LIFETIME, Reading, check_total, hours, tools
+from apps.usage.domain.shape_reading import Reading, check_total, hours
 
 __all__ = ["Reading", "ShapeBroken", "ShapeUnknown", "reading", "usage_counts"]
 
 Shape = Callable[[Sent, str], Reading]
-
-
-def anthropic(sent: Sent, provider: str) -> Reading:
-    """Read Messages usage: cache reads and writes stand beside `input_tokens`.
-
-    Writes are split by lifetime where the response says so; the total is then not added again.
-    """
-    split = {
-        found[1]: count
-        for name in sent.names_in("cache_creation")
-        if (found := LIFETIME.fullmatch(name)) and (count := sent.count(f"cache_creation.{name}"))
-    }
-    written = sent.count("cache_creation_input_tokens")
-    if split and written and sum(split.values()) != written:
-        raise broken(
-            "cache_creation_input_tokens",
-            f"cache_creation_input_tokens {written} are not the sum of their lifetimes, "
-            f"{sum(split.values())}; they are the same tokens.",
-            code="not_disjoint",
-        )
-    read = Reading(
-        UsageCounts(
-            input_tokens=sent.count("input_tokens"),
-            cached_input_tokens=sent.count("cache_read_input_tokens"),
-            cache_write_tokens=split or written,
-            output_tokens=sent.count("output_tokens"),
-            reasoning_tokens=sent.count("output_tokens_details.thinking_tokens"),
-            input_excludes_cache=True,
-        )
-    )
-    tools(sent, read)
-    _conditions(sent, read)
-    return read
 
 
 def gemini(sent: Sent, provider: str) -> Reading:
@@ -172,7 +140,7 @@ def reading(*, provider: str, usage: Mapping[str, Any]) -> Reading:
     unknown = sent.unknown()
     for path, count in unknown.items():
         read.add(meter_of(path), count)
-    read.unknown = tuple(unknown)
+    read.unknown = (*read.unknown, *unknown)
     return read
 
 
@@ -203,17 +171,6 @@ def _shape_of(sent: Sent, provider: str) -> Shape:
     )
 
 
-def _conditions(sent: Sent, read: Reading) -> None:
-    """Note the tier that the response was served in; `batch` is a flag of ours."""
-    tier = sent.at("service_tier")
-    if tier == "batch":
-        read.batch = True
-    elif isinstance(tier, str) and tier != "standard":
-        read.service_tier = tier[:200]
-    if sent.at("speed") == "fast":
-        read.service_tier = "fast"
-
-
 def _in_camel_case(usage: Mapping[str, Any]) -> dict[str, Any]:
     """Return Gemini's usage as its Python SDK dumps it, by the names of the API."""
     return {
@@ -237,6 +194,7 @@ _ANTHROPIC: Final = (
     "cache_read_input_tokens",
     "cache_creation",
     "server_tool_use",
+    "iterations",
 )
 _MESSAGES: Final = frozenset({"anthropic", "claude"})
 _SNAKE: Final = re.compile(r"_([a-z])")
