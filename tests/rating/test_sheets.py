@@ -184,6 +184,8 @@ def test_a_file_that_is_no_sheet_is_refused(acme, actor, body, said):
         (ROW.replace("2.00", ""), "amount"),
         (ROW.replace("1000000", "1_000"), "unit_size"),
         (ROW.replace("2026-10-01T00:00:00Z", "2026-10-01T00:00:00"), "valid_from"),
+        (ROW.replace("2026-10-01T00:00:00Z", "0001-01-01T00:00:00+14:00"), "valid_from"),
+        (ROW.replace("2026-10-01T00:00:00Z", "9999-12-31T23:59:59-14:00"), "valid_from"),
         (ROW.replace("USD", "usd"), "currency"),
         (ROW.replace("gpt-4o", "gpt*4o"), "model"),
         (ROW.replace("price,", "discount,"), "amount"),

@@ -192,4 +192,5 @@ def test_the_list_is_filtered_by_family_and_by_day(finance: Any, actor: Any, dra
     assert "$2.00 per 1M tokens" not in known
     assert "$2.00 per 1M tokens" in text_of(finance.get("/prices/?kind=contract&on=2026-10-05"))
     assert "$2.00 per 1M tokens" not in text_of(finance.get("/prices/?kind=contract&on=2026-09-05"))
-    assert finance.get("/prices/?on=2026-99-99").status_code == 200
+    for odd in ("on=2026-99-99", "as_known_on=9999-12-31", "on=9999-12-31"):
+        assert finance.get(f"/prices/?{odd}").status_code == 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -219,6 +219,13 @@ class KeyForm(LimitsForm):
                 raise forms.ValidationError(f"Write {part!r} as key=value.")
             tags[key] = value
         return tags
+
+    def clean_expires_on(self) -> date | None:
+        """Refuse a day that has no day after it."""
+        last_day: date | None = self.cleaned_data["expires_on"]
+        if last_day is not None and last_day == date.max:
+            raise forms.ValidationError("Choose an earlier day, or leave it empty.")
+        return last_day
 
     def to_request(self) -> KeyRequest:
         """Return what the service is asked for."""

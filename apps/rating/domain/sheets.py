@@ -40,6 +40,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _QUOTE: Final = "'"
 _WORDS: Final = {"yes": True, "no": False}
 _MOST_DIGITS: Final = 60
+_FIRST, _LAST = 1970, 9000
 
 Draft = ContractDraft | DiscountDraft
 Cells = Mapping[str, str]
@@ -247,6 +248,8 @@ def _moment_of(text: str) -> datetime:
         if len(text) > len("2026-11-01"):
             raise ValueError(text)
         moment = moment.replace(tzinfo=UTC)
+    if not _FIRST <= moment.year <= _LAST:
+        raise ValueError(text)
     return moment
 
 

@@ -129,7 +129,9 @@ def known_on(state: ListState) -> datetime:
     """Return the end of the day in `as_known_on`, in the tenant's zone; now without one."""
     day = _day(state, "as_known_on")
     now = timezone.now()
-    return now if day is None else min(now, _midnight(day + timedelta(days=1)))
+    if day is None or day > now.date():
+        return now
+    return min(now, _midnight(day + timedelta(days=1)))
 
 
 def _day(state: ListState, name: str) -> date | None:
