@@ -64,21 +64,20 @@ def read_protobuf(body: bytes) -> list[Span]:
 def read_spans_json(body: bytes) -> list[Span]:
     """Return the spans of a request in OTLP's JSON: ids in hex, 64-bit numbers as text.
 
+    A span that cannot be read has no ids, so that it is refused and loses no other.
+
     :raises SpansUnreadable: when the body is none.
     """
     sent = read_json(body)
     if not isinstance(sent, Mapping):
         raise SpansUnreadable('Send {"resourceSpans": [...]}.')
-    try:
-        return [
-            _span(span, _written(_object(group.get("resource")).get("attributes")))
-            for group in _objects(sent.get("resourceSpans"))
-            for scope in _objects(group.get("scopeSpans"))
-            for span in _objects(scope.get("spans"))
-        ]
-    except (ValueError, TypeError) as error:
-        message = f"The body is no OTLP trace request: {error}."
-        raise SpansUnreadable(message) from None
+    return [
+        _span(span, resource)
+        for group in _objects(sent.get("resourceSpans"))
+        for resource in (_written(_object(group.get("resource")).get("attributes"))[0],)
+        for scope in _objects(group.get("scopeSpans"))
+        for span in _objects(scope.get("spans"))
+    ]
 
 
 def answer(kind: str, *, rejected: int, message: str) -> bytes:
@@ -125,17 +124,34 @@ def _packed(attributes: Any) -> Attributes:
 
 
 def _span(sent: Mapping[str, Any], resource: Attributes) -> Span:
+    attributes, is_whole = _written(sent.get("attributes"))
+    start, end = _nanos(sent.get("startTimeUnixNano")), _nanos(sent.get("endTimeUnixNano"))
+    trace_id, span_id = _hex(sent.get("traceId")), _hex(sent.get("spanId"))
+    is_named = is_whole and start is not None and end is not None and trace_id and span_id
     return Span(
-        trace_id=_hex(sent.get("traceId")),
-        span_id=_hex(sent.get("spanId")),
+        trace_id=trace_id if is_named else "",
+        span_id=span_id if is_named else "",
         parent_id=_hex(sent.get("parentSpanId")),
         name=str(sent.get("name") or ""),
-        start=int(sent.get("startTimeUnixNano") or 0),
-        end=int(sent.get("endTimeUnixNano") or 0),
+        start=start or 0,
+        end=end or 0,
         status=_status(_object(sent.get("status")).get("code")),
-        attributes=_written(sent.get("attributes")),
+        attributes=attributes,
         resource=resource,
     )
+
+
+def _nanos(sent: Any) -> int | None:
+    """Return a count of nanoseconds, None for what is none."""
+    found = _integer(sent or 0)
+    return None if found is None or found < 0 else found
+
+
+def _integer(sent: Any) -> int | None:
+    try:
+        return int(sent)
+    except (ValueError, TypeError):
+        return None
 
 
 def _status(code: Any) -> int:
@@ -143,22 +159,30 @@ def _status(code: Any) -> int:
 
 
 def _hex(sent: Any) -> str:
+    """Return an id in lower case, "" for what is none."""
     text = sent.lower() if isinstance(sent, str) else ""
-    bytes.fromhex(text)
+    try:
+        bytes.fromhex(text)
+    except ValueError:
+        return ""
     return text
 
 
-def _written(attributes: Any) -> Attributes:
+def _written(attributes: Any) -> tuple[Attributes, bool]:
+    """Return attributes, and whether each of them could be read."""
     found: dict[str, Scalar] = {}
+    is_whole = True
     for one in _objects(attributes):
         name = one.get("key")
         if not isinstance(name, str) or not wanted(name, STANDARD_TAGS):
             continue
         for kind, value in _values(_object(one.get("value"))):
-            kept = scalar(int(value) if kind == "intValue" else value)
+            read = _integer(value) if kind == "intValue" else value
+            is_whole = is_whole and not (kind == "intValue" and read is None)
+            kept = scalar(read)
             if kept is not None:
                 found[name] = kept
-    return found
+    return found, is_whole
 
 
 def _values(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -58,6 +58,7 @@ _BEDROCK_REGION: Final = re.compile(r"bedrock[\w-]*\.([a-z]{2}(?:-[a-z]+)+-\d)\.
 _STANDARD_TIERS: Final = frozenset({"", "default", "standard", "auto"})
 _BESIDE: Final = frozenset({"anthropic", "bedrock"})
 _NO_ID: Final = re.compile(r"0*")
+_NO_NAME: Final = "A span has ids of trace and span in hex, and whole numbers as times and counts."
 _MOST_COUNTS: Final = 64
 _COST_FIELD: Final = "USD"
 
@@ -194,7 +195,7 @@ def _same_call(one: Span, other: Span) -> bool:
 
 def _translate(span: Span) -> Translated:
     if _NO_ID.fullmatch(span.trace_id) or _NO_ID.fullmatch(span.span_id):
-        raise NotTranslated("spanId", "missing", "A span has a trace id and a span id.")
+        raise NotTranslated("spanId", "missing", _NO_NAME)
     model = span.text(*MODEL)
     if not model:
         raise NotTranslated(
