@@ -14,7 +14,7 @@ from apps.chargeback.selectors import (
     StatementFacts,
 )
 from apps.chargeback.web import links
-from apps.chargeback.web.wording import detail_of, price_of, status_of, what_of
+from apps.chargeback.web.wording import detail_of, heading_of, price_of, status_of, what_of
 from apps.core import presentation
 from apps.core.domain.months import Month
 from apps.core.web.lists import Column, DataList, Empty, ListState
@@ -168,7 +168,10 @@ def sources_list(
         key="sources",
         caption="Source lines",
         state=state,
-        rows=[_source_row(source, month) for source in explained.sources],
+        rows=[
+            _source_row(source, month, section=explained.line["section"])
+            for source in explained.sources
+        ],
         columns=(
             Column(key="what", label="Source", link="url"),
             Column(key="owner", label="Tags"),
@@ -187,16 +190,16 @@ def sources_list(
     )
 
 
-def _source_row(source: SourceShare, month: Month) -> dict[str, Any]:
+def _source_row(source: SourceShare, month: Month, *, section: str) -> dict[str, Any]:
     url = ""
     if source.tag_set_id:
         url = links.events_url(month=month, tag_set_id=source.tag_set_id, model=source.product)
     what = ", ".join(part for part in (source.product or source.provider, source.meter) if part)
     return {
-        "what": what or "Markup",
+        "what": what or heading_of(section),
         "url": url,
         "owner": " · ".join(f"{key} {value}" for key, value in sorted(source.tags.items())) or None,
-        "attribution": source.attribution or "standard tags",
+        "attribution": source.attribution or ("standard tags" if what else None),
         "quantity": source.quantity,
         "share": source.share,
         "exact": source.exact,

@@ -29,7 +29,7 @@ _STEPS: Final = {
     "retired": "No longer used",
     "shared": "Shared cost",
     "markup": "Markup",
-    "corrections": "Corrections",
+    "corrections": "Corrections and adjustments",
     "rounding": "Rounding",
 }
 
@@ -78,7 +78,7 @@ def price_of(line: Mapping[str, Any]) -> str | None:
         shown = UnitPrice(Decimal(price["amount"]), price["currency"], price["unit_size"], unit)
         return presentation.unit_price(shown)
     value, whole = line["driver_value"], line["driver_total"]
-    if value and whole and Decimal(whole):
+    if value and whole and Decimal(whole) and line["pool_total"] is not None:
         share = presentation.percent(Decimal(value) / Decimal(whole), digits=2)
         return f"{share} of {presentation.number(line['pool_total'], most=4)}"
     return None

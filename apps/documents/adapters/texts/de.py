@@ -36,7 +36,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "correction": "Korrekturen",
     "adjustment": "Umbuchungen",
     "rounding": "Rundung",
-    "other_sections": "Aufschlag, Korrektur, Rundung",
+    "other_sections": "Aufschlag, Umbuchung, Übriges",
     "per_1000_requests": "Je 1.000 Anfragen",
     "requests_counted": "{count} Anfragen",
     "tokens_counted": "{count} Token",
@@ -66,7 +66,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "step_retired": "Nicht mehr genutzt",
     "step_shared": "Gemeinkosten",
     "step_markup": "Aufschlag",
-    "step_corrections": "Korrekturen",
+    "step_corrections": "Korrekturen, Umbuchungen",
     "step_rounding": "Rundung",
     # Charts
     "trend_title": "Belastung je Monat, {unit}",

@@ -36,7 +36,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "correction": "Corrections",
     "adjustment": "Adjustments",
     "rounding": "Rounding",
-    "other_sections": "Markup, corrections, rounding",
+    "other_sections": "Markup, adjustments, other",
     "per_1000_requests": "Per 1,000 requests",
     "requests_counted": "{count} requests",
     "tokens_counted": "{count} tokens",
@@ -66,7 +66,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "step_retired": "No longer used",
     "step_shared": "Shared cost",
     "step_markup": "Markup",
-    "step_corrections": "Corrections",
+    "step_corrections": "Corrections, adjustments",
     "step_rounding": "Rounding",
     # Charts
     "trend_title": "Charges by month, {unit}",

@@ -36,7 +36,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "correction": "Corrections",
     "adjustment": "Ajustements",
     "rounding": "Arrondi",
-    "other_sections": "Majoration, corrections, arrondi",
+    "other_sections": "Majoration, ajustements, autres",
     "per_1000_requests": "Pour 1 000 requêtes",
     "requests_counted": "{count} requêtes",
     "tokens_counted": "{count} tokens",
@@ -66,7 +66,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "step_retired": "Plus utilisés",
     "step_shared": "Coûts partagés",
     "step_markup": "Majoration",
-    "step_corrections": "Corrections",
+    "step_corrections": "Corrections, ajustements",
     "step_rounding": "Arrondi",
     # Charts
     "trend_title": "Montants par mois, {unit}",
