@@ -84,8 +84,8 @@ def test_unowned_cost_can_be_given_an_owner(costs: Costs, approver: Any) -> None
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"sender": "nobody"}, "from"),
-        ({"receiver": "ads"}, "to"),
+        ({"sender": "nobody"}, "sender"),
+        ({"receiver": "ads"}, "receiver"),
         ({"amount": D(0)}, "amount"),
         ({"amount": D(-1)}, "amount"),
         ({"amount": D("0.001")}, "amount"),

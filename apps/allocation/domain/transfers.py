@@ -57,7 +57,7 @@ def check_adjustment(
 
 
 def _errors(draft: AdjustmentDraft, currency: str, known: Iterable[str]) -> Iterator[FieldError]:
-    for field, code in (("from", draft.sender), ("to", draft.receiver)):
+    for field, code in (("sender", draft.sender), ("receiver", draft.receiver)):
         if code not in known:
             yield FieldError(
                 field,
@@ -65,7 +65,7 @@ def _errors(draft: AdjustmentDraft, currency: str, known: Iterable[str]) -> Iter
                 f"No {draft.axis.value} is registered as {code[:64]!r}; register it first.",
             )
     if draft.sender == draft.receiver:
-        yield FieldError("to", "same", "Move the amount to another than it comes from.")
+        yield FieldError("receiver", "same", "Move the amount to another than it comes from.")
     quantum = minor_quantum(currency)
     if not draft.amount.is_finite() or not 0 < draft.amount < _MOST:
         yield FieldError("amount", "range", "The amount is above 0; swap from and to instead.")

@@ -344,9 +344,7 @@ def _row(one: AdjustmentFacts) -> dict[str, Any]:
 
 
 def _show(form: forms.Form, refusal: Refusal) -> None:
-    names = {"from": "sender", "to": "receiver"}
     for wrong in refusal.errors:
-        name = names.get(wrong.field, wrong.field)
-        form.add_error(name if name in form.fields else None, wrong.message)
+        form.add_error(wrong.field if wrong.field in form.fields else None, wrong.message)
     if not refusal.errors:
         form.add_error(None, refusal.message)

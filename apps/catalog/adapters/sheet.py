@@ -77,7 +77,8 @@ def read_sheet(content: bytes, *, name: str = "") -> Reading:
     if errors:
         shown = "; ".join(f"{one.field}: {one.message}" for one in errors[:_MOST_ERRORS])
         raise SheetInvalid(
-            f"{len(errors)} rows are wrong, and nothing was taken. {shown}",
+            f"{len(errors)} {'row is' if len(errors) == 1 else 'rows are'} wrong, and nothing was "
+            f"taken. {shown}",
             errors=tuple(errors[:_MOST_ERRORS]),
         )
     if not prices:
