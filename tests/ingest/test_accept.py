@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from apps.core.domain.errors import Forbidden
+from apps.core.domain.errors import Forbidden, Unprocessable
 from apps.ingest.domain.receipt import BatchRefused
 from apps.ingest.models import IngestBatch
 from apps.usage.models import Event, EventKey, Outcome, Rollup
@@ -115,3 +115,14 @@ def test_times_outside_are_rejected(acme: Any) -> None:
     ]
     assert receipt.accepted == 1
     assert NOW.year == 2026
+
+
+def test_sums_beyond_all_digits_are_refused_by_name(acme: Any) -> None:
+    most = {"input_tokens": 10**18 - 1}
+    send([event(f"evt-{i}", usage=most) for i in range(10_000)])
+    for more in (1, 51):
+        with pytest.raises(Unprocessable, match="void stored ones") as refused:
+            send([event(f"more-{i}", usage=most) for i in range(more)])
+        assert refused.value.code == "quantity_overflow"
+    assert Event.objects.count() == 10_000
+    assert rollups()["input_tokens"] == (Decimal(10**22 - 10**4), None)

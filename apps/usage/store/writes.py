@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
+from django.db import DataError
 
+from apps.core.domain.errors import Unprocessable
 from apps.core.domain.months import Month
 from apps.usage.adapters.packed import Packed
 from apps.usage.domain.cells import Cell, Sums, cells_of
@@ -22,6 +24,14 @@ from apps.usage.store.rollups import (
 
 Upsert = tuple[str, list[Packed]]
 """A statement that adds to the rollups, with its columns."""
+
+_OUT_OF_RANGE: Final = "22003"
+
+
+class CellFull(Unprocessable):
+    """A rollup's quantity or cost would have more digits than the database keeps."""
+
+    default_code = "quantity_overflow"
 
 
 class Writes:
@@ -54,6 +64,17 @@ def pack_sums(month: Month, sums: Sums, feed: str) -> Upsert:
 
 @contextmanager
 def writing() -> Iterator[Writes]:
-    """Write while the block runs, which must not use the database otherwise."""
-    with binding_cursor() as binding, binding.connection.pipeline():
-        yield Writes(binding)
+    """Write while the block runs, which must not use the database otherwise.
+
+    :raises CellFull: when a rollup would have too many digits.
+    """
+    try:
+        with binding_cursor() as binding, binding.connection.pipeline():
+            yield Writes(binding)
+    except DataError as error:
+        if getattr(error.__cause__, "sqlstate", None) != _OUT_OF_RANGE:
+            raise
+        raise CellFull(
+            "A day's sum of a meter would pass 10^22 units, or 10^20 in cost, so nothing was "
+            "stored; send the quantities that were meant, and void stored ones that were not."
+        ) from error
