@@ -79,8 +79,9 @@ def test_atomic_stores_nothing_when_one_item_is_bad(acme: Any) -> None:
         send([event("a"), event("b", model=None)], atomic=True)
     assert caught.value.items[0].index == 1
     send([event("c")])
-    with pytest.raises(BatchRefused):
-        send([event("d"), event("c", region="eu")], atomic=True)
+    for dry in (False, True):
+        with pytest.raises(BatchRefused):
+            send([event("d"), event("c", region="eu")], atomic=True, dry_run=dry)
     assert [key.event_id for key in EventKey.objects.all()] == ["c"]
 
 

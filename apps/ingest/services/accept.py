@@ -57,7 +57,10 @@ def accept_events(
     if dry_run:
         from apps.ingest.services.rehearse import rehearse
 
-        return rehearse(drafts=drafts, actor=actor, received_at=received_at)
+        foreseen = rehearse(drafts=drafts, actor=actor, received_at=received_at)
+        if atomic and foreseen.errors:
+            raise BatchRefused(foreseen.errors)
+        return foreseen
     with in_flight(is_small=len(drafts) <= SMALL), without_collections():
         sent = Sent(drafts, actor, received_at)
         if atomic or feed != REQUEST or len(drafts) > SMALL or connection.in_atomic_block:
