@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.urls import reverse
 from apps.core.domain.access import Role
 from apps.rating import selectors, services
 from apps.rating.models import Commitment, ContractPrice, CostModel, Discount
+from apps.rating.web.tabs import exact_percent
 from tests.accounts.people import person, signed_in
 from tests.rating.conftest import NOW
 from tests.rating.test_sheets import ROW, sheet
@@ -194,3 +196,10 @@ def test_the_list_is_filtered_by_family_and_by_day(finance: Any, actor: Any, dra
     assert "$2.00 per 1M tokens" not in text_of(finance.get("/prices/?kind=contract&on=2026-09-05"))
     for odd in ("on=2026-99-99", "as_known_on=9999-12-31", "on=9999-12-31"):
         assert finance.get(f"/prices/?{odd}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("percent", "shown"), [("33.333333", "33.333333%"), ("15", "15.00%"), ("100", "100.00%")]
+)
+def test_a_percentage_keeps_every_digit(percent: str, shown: str) -> None:
+    assert exact_percent(Decimal(percent)) == shown

@@ -24,7 +24,7 @@ from apps.rating import selectors, services
 from apps.rating.selectors import DiscountFacts
 from apps.rating.tasks import request_adoption
 from apps.rating.web.forms import EndForm, show_refusal
-from apps.rating.web.tabs import here, price_tabs
+from apps.rating.web.tabs import exact_percent, here, price_tabs
 from apps.rating.web.term_forms import DiscountForm
 
 _READ: Final[dict[str, Scope | None]] = {"GET": Scope.COSTS_READ}
@@ -169,7 +169,7 @@ class DiscountPage(PageMixin, TemplateView):
 
     def page(self) -> Page:
         one = self._discount
-        share = presentation.percent(one.percent.scaleb(-2), digits=2)
+        share = exact_percent(one.percent)
         return Page(
             title=f"{share} off {one.scope_in_words}",
             subtitle=one.note,

@@ -20,6 +20,7 @@ from apps.core.web.lists import Column
 from apps.rating.domain.prices import BEGINNING, FOREVER
 from apps.rating.domain.prices import PriceRow as BookRow
 from apps.rating.selectors import PriceBook, PriceFacts, SkuKey, Use, explain
+from apps.rating.web.tabs import exact_percent
 
 _ALL: Final = {
     column.key: column
@@ -29,7 +30,7 @@ _ALL: Final = {
         Column(key="meter", label="Meter"),
         Column(key="price", label="Price", kind="unit_price"),
         Column(key="kind", label="Kind", kind="badge"),
-        Column(key="conditions", label="Conditions", wide=True),
+        Column(key="conditions", label="Conditions"),
         Column(key="state", label="State", kind="badge"),
         Column(key="validity", label="Validity", wide=True),
         Column(key="source", label="Source", wide=True),
@@ -216,7 +217,7 @@ def _said(row: BookRow) -> str:
     """Say where a price comes from, without the numbers that only programs read."""
     kind = _term(row)[0]
     if row.applied is not None:
-        share = presentation.percent(row.applied.percent.scaleb(-2), digits=2)
+        share = exact_percent(row.applied.percent)
         by = "a commitment" if kind == "commitment" else "a discount"
         return f"{share} off list, by {by}"
     names = {"contract": "contract", "commitment": "a commitment's level"}

@@ -1,11 +1,13 @@
-"""The pages about prices, as tabs."""
+"""What the pages about prices share: their tabs, and percentages to the last digit."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from django.urls import reverse
 
+from apps.core import presentation
 from apps.core.domain.access import Actor, Scope
 from apps.core.web.page import Crumb, Tab
 
@@ -17,6 +19,12 @@ _PAGES: Final = (
     ("Sheet", "rating:sheet", Scope.PRICES_WRITE),
 )
 _ELSEWHERE: Final = (("What if", "/prices/what-if/", Scope.COSTS_READ),)
+
+
+def exact_percent(percent: Decimal) -> str:
+    """Return a percentage with every digit it has, at least two: 33.333333%."""
+    decimals = -int(percent.normalize().as_tuple().exponent)
+    return presentation.percent(percent.scaleb(-2), digits=max(2, decimals))
 
 
 def price_tabs(actor: Actor, active: str) -> list[Tab]:
