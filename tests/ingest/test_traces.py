@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import random
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ import pytest
 from django.db import OperationalError, connection, connections
 from django_tenants.utils import schema_context
 
+from apps.core.domain.errors import TooMany
+from apps.ingest.domain.receipt import Receipt
 from apps.usage import services as usage
 from apps.usage.models import Event, EventKey, Rollup
 from tests.ingest.factories import NOW, contract, send
@@ -141,7 +144,7 @@ def _replay(schema: str, events: list[dict[str, Any]], seed: int) -> tuple[int, 
     random.Random(seed).shuffle(shuffled)
     try:
         with schema_context(schema):
-            receipts = [send(part) for part in parts(shuffled, 2_000 + 97 * seed)]
+            receipts = [_sent(part) for part in parts(shuffled, 2_000 + 97 * seed)]
     finally:
         connections.close_all()
     return (
@@ -149,6 +152,15 @@ def _replay(schema: str, events: list[dict[str, Any]], seed: int) -> tuple[int, 
         sum(receipt.duplicates for receipt in receipts),
         sum(receipt.conflicts for receipt in receipts),
     )
+
+
+def _sent(part: list[dict[str, Any]]) -> Receipt:
+    """Send a part, again when the process has its hands full, as every sender does."""
+    while True:
+        try:
+            return send(part)
+        except TooMany as busy:
+            time.sleep(busy.retry_after / 20)
 
 
 @pytest.mark.slow

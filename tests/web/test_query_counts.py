@@ -75,6 +75,7 @@ ASKED: Final = {
     "/statements/": {"period": "{month}"},
     "/usage/": {"period": "{month}"},
     "/usage/unpriced/": {"month": "{month}"},
+    "/usage/unpriced/solve/": {"sent_provider": "testco", "sent_model": "unheard-of"},
     "/usage/events/": {"source": "gateway", "id": "few-0-2"},
 }
 

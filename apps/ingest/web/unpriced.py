@@ -136,7 +136,9 @@ class UnpricedPage(PageMixin, TemplateView):
     def month(self) -> Month:
         """Return the month of the query string, the present one when it names none."""
         asked = ListState.of(self.request).get("month")
-        return Month.parse(asked) if asked else Month.of(today())
+        if asked:
+            return Month.parse(asked)
+        return min(Month.of(today()), periods.calendar().periods[-1].month)
 
     def _list(self) -> DataList:
         return DataList(

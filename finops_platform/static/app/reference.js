@@ -7,7 +7,7 @@
     domNode: place,
     presets: [SwaggerUIBundle.presets.apis],
     deepLinking: true,
-    docExpansion: "list",
+    docExpansion: "none",
     defaultModelsExpandDepth: 0,
     persistAuthorization: false,
     validatorUrl: null,
