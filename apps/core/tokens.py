@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import timedelta
 from typing import Final
 
@@ -20,8 +21,11 @@ class LinkInvalid(Missing):
 
 
 def sign_link(*, purpose: str, value: str) -> str:
-    """Return a token for `value` that opens only in this schema and for this purpose."""
-    return _signer(purpose).sign(value)
+    """Return a token for `value` that opens only in this schema and for this purpose.
+
+    It has letters, digits, `-`, `_` and `:` only, so that no mail program cuts it short.
+    """
+    return _signer(purpose).sign(urlsafe_b64encode(value.encode()).decode().rstrip("="))
 
 
 def open_link(*, purpose: str, token: str, lifetime: timedelta) -> str:
@@ -32,7 +36,8 @@ def open_link(*, purpose: str, token: str, lifetime: timedelta) -> str:
     try:
         if len(token) > LONGEST:
             raise signing.BadSignature
-        return str(_signer(purpose).unsign(token, max_age=lifetime))
+        text = _signer(purpose).unsign(token, max_age=lifetime)
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except signing.BadSignature:
         raise LinkInvalid(
             "This link does not work or has expired; sign in, or ask for a new one."
