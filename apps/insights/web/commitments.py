@@ -119,7 +119,11 @@ def _chart(found: CommitmentFacts, standings: list[MonthStanding]) -> Chart | No
     months = list(reversed(standings))
     final = [one for one in months if not one.provisional]
     missing = [one for one in final if one.standing.shortfall]
-    finding = f"{len(missing)} of {len(final)} finished months fall short of the commitment"
+    finding = (
+        f"{len(missing)} of {len(final)} finished months fell short of the commitment"
+        if final
+        else "No month under the commitment is finished yet"
+    )
     spend = found.measure == "spend"
     frame = Frame(
         key="commitment-chart",
