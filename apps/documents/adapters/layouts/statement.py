@@ -26,7 +26,7 @@ from apps.documents.domain.paper import paper_of
 
 TEMPLATE: Final = "documents/statement.html"
 STYLESHEET: Final = "documents/statement.css"
-TEMPLATE_VERSION: Final = "statement/1"
+TEMPLATE_VERSION: Final = "statement/2"
 
 _FLOWING: Final = 6
 """Statements with up to this many lines go on below the first page's summary."""
