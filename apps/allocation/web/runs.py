@@ -22,7 +22,7 @@ from apps.core.web import charts
 from apps.core.web.charts import Chart, Flow, Frame
 from apps.core.web.exports import list_response
 from apps.core.web.lists import Column, DataList, Empty, Filter, ListState
-from apps.core.web.page import Action, Crumb, Fact, Page
+from apps.core.web.page import Action, Crumb, Fact, Page, Tab
 from apps.core.web.views import PageMixin
 
 _READ: Final[dict[str, Scope | None]] = {"GET": Scope.BILLING_READ}
@@ -158,18 +158,22 @@ class Comparison(PageMixin, TemplateView):
     def _list(self) -> DataList:
         state = ListState.of(self.request)
         receiver = state.get("receiver")
+        axis, several = axis_of(self.request).value, len(self._others) > 1
         before = self._before
         rows = [] if before is None else self._rows(before, receiver)
         head = Column(key="what", label="Line" if receiver else "Receiver", link="url")
         return DataList(
             key="changes",
             caption="What changed",
-            columns=(head, *_CHANGES),
+            columns=(head, *_changes(self._after.currency)),
             rows=rows,
             state=state,
+            views=[
+                Tab(label=label, url=state.url(axis=name, receiver=""), active=name == axis)
+                for name, label in _AXES
+            ],
             filters=(
-                Filter(key="axis", label="Over", options=_AXES),
-                Filter(key="with", label="With", options=self._choices),
+                *([Filter(key="with", label="With", options=self._choices)] if several else []),
                 *([Filter(key="receiver", label="Receiver")] if receiver else []),
             ),
             totals={
@@ -186,6 +190,7 @@ class Comparison(PageMixin, TemplateView):
 
     @property
     def _choices(self) -> Sequence[tuple[str, str]]:
+        """Return the other runs; the newest of them is compared with unless one is named."""
         return [(str(id), f"{str(id)[:8]}, {state}") for id, state in self._others]
 
     def _rows(self, before: UUID, receiver: str) -> list[dict[str, Any]]:
@@ -196,21 +201,23 @@ class Comparison(PageMixin, TemplateView):
                 before=before, after=after.id, axis=axis, receiver=receiver
             )
             named = [(f"{one.what}{f', {one.rule}' if one.rule else ''}", "", one) for one in found]
-            return [_change(what, url, one, after.currency) for what, url, one in named]
+            return [_change(what, url, one) for what, url, one in named]
         state = ListState.of(self.request)
         return [
-            _change(one.receiver, state.url(receiver=one.receiver), one, after.currency)
+            _change(one.receiver, state.url(receiver=one.receiver), one)
             for one in selectors.compare(before=before, after=after.id)
             if one.axis is axis and one.difference
         ]
 
 
 _AXES: Final = (("team", "Teams"), ("customer", "Customers"))
-_CHANGES: Final = (
-    Column(key="before", label="Before", kind="money", currency_key="currency"),
-    Column(key="after", label="This run", kind="money", currency_key="currency"),
-    Column(key="difference", label="Difference", kind="money", currency_key="currency"),
-)
+
+
+def _changes(currency: str) -> tuple[Column, ...]:
+    named = (("before", "Before"), ("after", "This run"), ("difference", "Difference"))
+    return tuple(
+        Column(key=key, label=label, kind="money", currency=currency) for key, label in named
+    )
 
 
 def axis_of(request: HttpRequest) -> Axis:
@@ -251,12 +258,11 @@ def _pool_name(name: str, receivers: Mapping[str, Decimal]) -> str:
     return f"{name} (pool)" if name in receivers else name
 
 
-def _change(what: str, url: str, one: Any, currency: str) -> dict[str, Any]:
+def _change(what: str, url: str, one: Any) -> dict[str, Any]:
     return {
         "what": what,
         "url": url,
         "before": one.before,
         "after": one.after,
         "difference": one.difference,
-        "currency": currency,
     }
