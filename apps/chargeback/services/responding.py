@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -27,6 +27,7 @@ from apps.chargeback.domain.acceptance import (
     SamePerson,
     StatementNotIssued,
     StatementSettled,
+    Upload,
     Verdict,
     WindowOver,
     checked_text,
@@ -38,6 +39,7 @@ from apps.chargeback.services.telling import tell_answer, tell_resolved
 from apps.core.domain.access import Actor
 from apps.core.domain.errors import FieldError
 from apps.core.domain.money import minor_quantum
+from apps.core.domain.months import Month
 from apps.documents import services as documents
 
 
@@ -107,22 +109,7 @@ def dispute(*, id: UUID, draft: DisputeDraft, actor: Actor, now: datetime) -> Re
             line=line.get("heading", ""),
             amount=_amount(draft.amount, row),
         )
-        for number, (upload, kind) in enumerate(files, start=1):
-            kept = documents.keep_file(
-                month=row.accounting_month,
-                name=f"dispute-{answer.public_id}-{number}",
-                suffix=kind,
-                content=upload.content,
-            )
-            Attachment.objects.create(
-                response=answer,
-                name=upload.name,
-                media_type=MEDIA_TYPES[kind],
-                size=kept.size,
-                sha256=kept.sha256,
-                storage_key=kept.key,
-                created_at=now,
-            )
+        _attach(answer, files, month=row.accounting_month, now=now)
         _tell(row, answer, actor, now)
         _record(
             "statement.disputed",
@@ -138,6 +125,28 @@ def dispute(*, id: UUID, draft: DisputeDraft, actor: Actor, now: datetime) -> Re
             now,
         )
     return answers.response_facts(Response.objects.get(pk=answer.pk))
+
+
+def _attach(
+    answer: Response, files: Sequence[tuple[Upload, str]], *, month: Month, now: datetime
+) -> None:
+    """Keep the files that came with a dispute; `files` are checked, with their kinds."""
+    for number, (upload, kind) in enumerate(files, start=1):
+        kept = documents.keep_file(
+            month=month,
+            name=f"dispute-{answer.public_id}-{number}",
+            suffix=kind,
+            content=upload.content,
+        )
+        Attachment.objects.create(
+            response=answer,
+            name=upload.name,
+            media_type=MEDIA_TYPES[kind],
+            size=kept.size,
+            sha256=kept.sha256,
+            storage_key=kept.key,
+            created_at=now,
+        )
 
 
 def withdraw(*, id: UUID, dispute: UUID, reason: str, actor: Actor, now: datetime) -> ResponseFacts:
