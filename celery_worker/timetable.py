@@ -48,6 +48,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": crontab(minute="13"),
         "options": {"queue": "close", "expires": 50 * 60},
     },
+    "send daily digests": {
+        "task": "apps.notifications.tasks.digest_everywhere",
+        "schedule": crontab(minute="3"),
+        "options": {"queue": "notify", "expires": 50 * 60},
+    },
     "deliver outboxes": {
         "task": "apps.notifications.tasks.deliver_everywhere",
         "schedule": crontab(),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Q
+
 from apps.accounts import keyring
 from apps.accounts.domain.keys import KeyText
 from apps.accounts.keyring import Holder
@@ -164,6 +166,17 @@ def people() -> list[Person]:
     """Return everybody by e-mail, inactive people last."""
     rows = User.objects.prefetch_related("memberships").order_by("-is_active", "email")
     return [person_of(user) for user in rows]
+
+
+def addressees(*, ids: Iterable[int], roles: Iterable[Role], emails: Iterable[str]) -> list[Person]:
+    """Return the active people who are named by id, by role or by address, by e-mail.
+
+    Two queries; none when nobody is named.
+    """
+    named = Q(pk__in=list(ids)) | Q(role__in=[role.value for role in roles])
+    named |= Q(email__in=list(emails))
+    rows = User.objects.filter(named, is_active=True).prefetch_related("memberships")
+    return [person_of(user) for user in rows.order_by("email")]
 
 
 def owners() -> list[Person]:

@@ -1,4 +1,4 @@
-"""The outbox: what has to be told to whom, and how far that has come."""
+"""The outbox and the inboxes: what has to be told to whom, how, and how far that has come."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from datetime import datetime
 from django.db import models
 from django.db.models import Q
 
-from apps.notifications.domain.channels import Kind, Topic
+from apps.notifications.domain.channels import Kind
 from apps.notifications.domain.retries import next_attempt
+from apps.notifications.domain.topics import Cadence, Medium, Severity, Topic
+
+_TOPICS = [topic.value for topic in Topic]
 
 
 class State(models.TextChoices):
@@ -21,9 +24,9 @@ class State(models.TextChoices):
 
 
 class Channel(models.Model):
-    """Where a tenant wants to be told things: a mailbox or a webhook.
+    """Where a tenant wants to be told things: a mailbox, a webhook or a channel of Slack.
 
-    It is retired, never changed but for its secret: deliveries keep naming the one they went to.
+    Its address never changes: it is retired, and deliveries keep naming the one they went to.
     """
 
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
@@ -68,7 +71,7 @@ class Subscription(models.Model):
                 fields=["channel", "topic"], name="notifications_subscription_once"
             ),
             models.CheckConstraint(
-                condition=Q(topic__in=[topic.value for topic in Topic]),
+                condition=Q(topic__in=_TOPICS),
                 name="notifications_subscription_topic_known",
             ),
         ]
@@ -80,8 +83,8 @@ class Subscription(models.Model):
 class Delivery(models.Model):
     """One message to one recipient; written in the transaction that it tells of.
 
-    `message` identifies what is told, so that telling it again is no second delivery. A webhook's
-    `text` is the JSON body, frozen, so that every attempt sends the same bytes.
+    `message` identifies what is told, so that telling it again is no second delivery. The `text`
+    of a webhook or of Slack is the JSON body, frozen, so that every attempt sends the same bytes.
     """
 
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
@@ -90,9 +93,11 @@ class Delivery(models.Model):
     channel = models.ForeignKey(
         Channel, on_delete=models.PROTECT, null=True, related_name="deliveries"
     )
-    recipient = models.CharField(max_length=500, help_text="e-mail address or URL")
+    recipient = models.CharField(
+        max_length=500, help_text="e-mail address, URL of a webhook, or slack: and the channel's id"
+    )
     subject = models.CharField(max_length=200)
-    text = models.TextField(help_text="plain text")
+    text = models.TextField(help_text="plain text, or the JSON body")
     state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
     attempts = models.IntegerField(default=0)
     due_at = models.DateTimeField(help_text="when it is tried next")
@@ -109,8 +114,8 @@ class Delivery(models.Model):
                 condition=Q(state__in=State.values), name="notifications_delivery_state_known"
             ),
             models.CheckConstraint(
-                condition=Q(kind="email") | Q(kind="webhook", channel__isnull=False),
-                name="notifications_delivery_webhook_has_a_channel",
+                condition=Q(kind="email") | Q(kind__in=["webhook", "slack"], channel__isnull=False),
+                name="notifications_delivery_hook_has_a_channel",
             ),
             models.CheckConstraint(
                 condition=Q(state="sent", sent_at__isnull=False)
@@ -155,3 +160,116 @@ class Delivery(models.Model):
         else:
             self.due_at = again
         self.save()
+
+
+class DigestState(models.TextChoices):
+    """Whether a notice waits for its reader's daily digest."""
+
+    NONE = "none"
+    WAITING = "waiting"
+    SENT = "sent"
+    DROPPED = "dropped"
+
+
+class PersonalNotice(models.Model):
+    """What one person is told within the product: in the inbox, in the daily digest, or in both.
+
+    Written in the transaction that it tells of; a message is told to a person once.
+    """
+
+    public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(
+        "accounts.User", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    message = models.CharField(max_length=200, help_text="what is told, as budget.alert/42")
+    topic = models.CharField(max_length=40)
+    severity = models.CharField(max_length=8)
+    subject = models.CharField(max_length=200)
+    text = models.TextField(help_text="plain text, without links that open by themselves")
+    link = models.CharField(max_length=500, blank=True, help_text="path of the page it is about")
+    in_inbox = models.BooleanField()
+    digest = models.CharField(max_length=8, choices=DigestState.choices, default=DigestState.NONE)
+    digest_on = models.DateField(null=True, blank=True, help_text="day of the digest it went into")
+    created_at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person", "message"], name="notifications_personalnotice_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(topic__in=_TOPICS), name="notifications_personalnotice_topic_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(severity__in=[one.value for one in Severity]),
+                name="notifications_personalnotice_severity_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(digest__in=DigestState.values)
+                & (
+                    Q(digest="sent", digest_on__isnull=False)
+                    | (~Q(digest="sent") & Q(digest_on__isnull=True))
+                ),
+                name="notifications_personalnotice_digest_has_a_day",
+            ),
+            models.CheckConstraint(
+                condition=Q(in_inbox=True) | (~Q(digest="none") & Q(read_at__isnull=True)),
+                name="notifications_personalnotice_is_somewhere",
+            ),
+            models.CheckConstraint(
+                condition=Q(link="") | (Q(link__startswith="/") & ~Q(link__startswith="//")),
+                name="notifications_personalnotice_link_is_inside",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["person", "-id"],
+                condition=Q(in_inbox=True),
+                name="notifications_inbox",
+            ),
+            models.Index(
+                fields=["person"],
+                condition=Q(in_inbox=True, read_at__isnull=True),
+                name="notifications_unread",
+            ),
+            models.Index(
+                fields=["person", "id"],
+                condition=Q(digest="waiting"),
+                name="notifications_digest",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message} to {self.person_id}"
+
+
+class Preference(models.Model):
+    """When a person wants to learn of a topic by a medium; without a row the default holds."""
+
+    person = models.ForeignKey(
+        "accounts.User", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    topic = models.CharField(max_length=40)
+    medium = models.CharField(max_length=8)
+    cadence = models.CharField(max_length=8)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person", "topic", "medium"], name="notifications_preference_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(topic__in=_TOPICS)
+                & Q(medium__in=[one.value for one in Medium])
+                & Q(cadence__in=[one.value for one in Cadence]),
+                name="notifications_preference_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(medium="inbox", cadence="digest"),
+                name="notifications_preference_inbox_has_no_digest",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic} by {self.medium}: {self.cadence}"

@@ -30,3 +30,18 @@ def deliver_everywhere() -> None:
     """Have every active tenant's outbox delivered, each by a task of its own."""
     for tenant in tenants.active():
         deliver.delay(schema=tenant.schema)
+
+
+@shared_task
+def digest(*, schema: str) -> None:
+    """Queue the digests that are due in one tenant and deliver them."""
+    with schema_context(schema):
+        if services.send_digests(now=timezone.now()):
+            deliver.delay_on_commit(schema=schema)
+
+
+@shared_task
+def digest_everywhere() -> None:
+    """Have every active tenant's digests sent, each by a task of its own."""
+    for tenant in tenants.active():
+        digest.delay(schema=tenant.schema)

@@ -25,7 +25,8 @@ from apps.core.domain.access import Actor, Role
 from apps.core.tokens import LinkInvalid, open_link, sign_link
 from apps.notifications import selectors as outbox
 from apps.notifications import services as notifications
-from apps.notifications.domain.channels import ChannelDraft, Kind, Topic
+from apps.notifications.domain.channels import ChannelDraft, Kind
+from apps.notifications.domain.topics import Topic
 from apps.notifications.models import Delivery
 from tests.accounts.people import browser, person
 from tests.chargeback.conftest import NOW, OCTOBER, SYSTEM, usual_lines

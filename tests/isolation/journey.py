@@ -33,8 +33,9 @@ from apps.directory.domain.entries import CostCenterFacts, FeatureFacts, Product
 from apps.ingest import services as ingest
 from apps.ingest.services import backfill_close, backfills
 from apps.notifications import services as notifications
-from apps.notifications.domain.channels import ChannelDraft, Topic
+from apps.notifications.domain.channels import ChannelDraft
 from apps.notifications.domain.channels import Kind as ChannelKind
+from apps.notifications.domain.topics import Topic
 from apps.periods import services as periods
 from apps.periods.domain.fx import RateKind
 from apps.rating import services as rating

@@ -29,10 +29,10 @@ from apps.notifications.domain.channels import (
     ChannelMissing,
     Kind,
     NothingToRetry,
-    Topic,
     checked_url,
 )
 from apps.notifications.domain.retries import PAUSES
+from apps.notifications.domain.topics import Topic
 from apps.notifications.models import Channel, Delivery
 from apps.notifications.services import Message, Notice
 from tests.accounts.people import person, signed_in
@@ -137,6 +137,7 @@ def test_a_notice_goes_to_people_boxes_and_hooks_once(acme: Any, receiver: Recei
     assert json.loads(body) == {
         "type": "statement.issued",
         "key": "statement.issued/1",
+        "severity": "info",
         "created_at": "2026-01-20T09:00:00.000000+00:00",
         "data": {"total": "12.00", "link": f"https://acme/channel:{added.id}"},
     }

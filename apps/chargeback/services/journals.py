@@ -42,7 +42,7 @@ from apps.documents import selectors as stored
 from apps.documents import services as documents
 from apps.documents.domain.sheets import Cell, Column, Sheet
 from apps.notifications import services as notifications
-from apps.notifications.domain.channels import Topic
+from apps.notifications.domain.topics import Topic
 from apps.periods import services as periods
 
 MEDIA_TYPES = {

@@ -16,7 +16,7 @@ from apps.core.domain.months import Month
 from apps.core.tokens import sign_link
 from apps.documents.domain.states import State
 from apps.notifications import services as notifications
-from apps.notifications.domain.channels import Topic
+from apps.notifications.domain.topics import Topic
 from apps.tenants import selectors as tenants
 
 LINK_PURPOSE: Final = "chargeback.statement"

@@ -31,7 +31,7 @@ PATIENCE: Final = 10
 DEADLINE: Final = 20
 """Seconds for the whole of it, however slowly the receiver drips."""
 
-_GONE: Final = 410
+_HOPELESS: Final = frozenset({410})
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -72,6 +72,16 @@ def post(*, url: str, id: str, body: bytes, secret: str, timestamp: int) -> None
         "Webhook-Signature": signature_of(secret=secret, id=id, timestamp=timestamp, body=body),
         "Connection": "close",
     }
+    handed_over(url=url, body=body, headers=headers, hopeless=_HOPELESS)
+
+
+def handed_over(
+    *, url: str, body: bytes, headers: dict[str, str], hopeless: frozenset[int]
+) -> None:
+    """Post a body with these headers to a public address, whatever the kind of receiver.
+
+    :raises Unavailable: when it was not taken; `permanent` when the answer is in `hopeless`.
+    """
     try:
         status = _posted(url, body, headers)
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -79,7 +89,7 @@ def post(*, url: str, id: str, body: bytes, secret: str, timestamp: int) -> None
         raise Unavailable(f"{name}: {error}"[:500], code="webhook") from error
     if not 200 <= status <= 299:
         message = f"The receiver answered {status}."
-        raise Unavailable(message, permanent=status == _GONE, code="webhook")
+        raise Unavailable(message, permanent=status in hopeless, code="webhook")
 
 
 def _posted(url: str, body: bytes, headers: dict[str, str]) -> int:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from apps.core.domain.errors import Conflict, FieldError, Missing, Unprocessable
+from apps.notifications.domain.topics import Topic
 
 
 class Kind(StrEnum):
@@ -18,29 +17,7 @@ class Kind(StrEnum):
 
     EMAIL = "email"
     WEBHOOK = "webhook"
-
-
-class Topic(StrEnum):
-    """What a channel can be told of."""
-
-    STATEMENT_ISSUED = "statement.issued"
-    STATEMENT_REMINDER = "statement.reminder"
-    STATEMENT_ACCEPTED = "statement.accepted"
-    STATEMENT_DISPUTED = "statement.disputed"
-    DISPUTE_RESOLVED = "statement.dispute_resolved"
-    JOURNAL_EXPORTED = "journal.exported"
-
-
-WORDS: Final = MappingProxyType(
-    {
-        Topic.STATEMENT_ISSUED: "A statement is issued",
-        Topic.STATEMENT_REMINDER: "A statement waits for its owner",
-        Topic.STATEMENT_ACCEPTED: "A statement is accepted",
-        Topic.STATEMENT_DISPUTED: "A statement is disputed",
-        Topic.DISPUTE_RESOLVED: "A dispute is decided or withdrawn",
-        Topic.JOURNAL_EXPORTED: "A journal is ready for the ledger",
-    }
-)
+    SLACK = "slack"
 
 
 class ChannelMissing(Missing):
@@ -69,7 +46,7 @@ class NothingToRetry(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelDraft:
-    """A channel to add. `address` is an e-mail address or an https URL."""
+    """A channel to add. `address` is an e-mail address, or the URL of a webhook or of Slack."""
 
     kind: Kind
     name: str
@@ -89,6 +66,18 @@ class ChannelFacts:
     is_active: bool
     created_at: datetime
     created_by: str
+
+    @property
+    def shown_address(self) -> str:
+        """Return the address as pages show it; whoever knows Slack's may post there."""
+        return shown_address(self.kind, self.address)
+
+
+def shown_address(kind: Kind, address: str) -> str:
+    """Return an address without what is secret in it: of Slack's, the path but its last letters."""
+    if kind is not Kind.SLACK:
+        return address
+    return f"{urlsplit(address).scheme}://{urlsplit(address).netloc}/…{address[-4:]}"
 
 
 def checked_url(url: str, *, allow_private: bool) -> str:

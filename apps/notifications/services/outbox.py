@@ -1,50 +1,19 @@
-"""Puts messages into the outbox, and delivers what is due."""
+"""Delivers what is due in the outbox, and tries again by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 
 from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
-from apps.core.domain.canonical import canonical_json
 from apps.core.domain.errors import Unavailable
-from apps.notifications.adapters import email, webhook
-from apps.notifications.domain.channels import DeliveryMissing, Kind, NothingToRetry, Topic
-from apps.notifications.models import Channel, Delivery, State
-
-_BATCH: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is told; `key` identifies it for ever, as `statement.issued/2026-10/CC-1100`."""
-
-    key: str
-    subject: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """A message to the people it concerns and, as data, to every channel of its topic.
-
-    `link_of`, when given, makes a link for the recipient that stands in its name; the text holds
-    `{link}` where it belongs, and the data carries it as `link`.
-    """
-
-    topic: Topic
-    key: str
-    subject: str
-    text: str
-    data: Mapping[str, object]
-    recipients: tuple[str, ...] = ()
-    link_of: Callable[[str], str] | None = field(default=None, compare=False)
+from apps.notifications.adapters import email, slack, webhook
+from apps.notifications.domain.channels import DeliveryMissing, Kind, NothingToRetry
+from apps.notifications.models import Delivery, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +28,6 @@ class DeliveryReport:
     def tried(self) -> int:
         """Return how many deliveries were tried."""
         return self.sent + self.postponed + self.failed
-
-
-def post(*, message: Message, recipients: Iterable[str], now: datetime) -> int:
-    """Queue a message to each recipient who was not told yet; return how many these are.
-
-    Call it in the transaction that the message tells of; a door then enqueues the delivery. Safe
-    to repeat: a message is told to a recipient once.
-    """
-    wanted = sorted({address.strip() for address in recipients if address.strip()})
-    return _queue([_mail(message, address, now) for address in wanted])
-
-
-def publish(*, notices: Iterable[Notice], now: datetime) -> int:
-    """Queue notices to their recipients and to the channels of their topics; return how many.
-
-    Call it in the transaction that the notices tell of. Safe to repeat. Three queries and one
-    more per 500 deliveries, however many notices there are.
-    """
-    listed = list(notices)
-    channels = _channels({notice.topic for notice in listed})
-    return _queue(
-        [
-            delivery
-            for notice in listed
-            for delivery in _deliveries(notice, channels.get(notice.topic, []), now)
-        ]
-    )
 
 
 def deliver_due(*, now: datetime, limit: int = 100) -> DeliveryReport:
@@ -131,79 +73,6 @@ def retry(*, id: UUID, actor: Actor, now: datetime) -> None:
         )
 
 
-def _queue(deliveries: list[Delivery]) -> int:
-    """Insert what is not there yet, in the order of its keys, and return how much that is."""
-    listed = {(one.message, one.recipient): one for one in deliveries}
-    known = set(
-        Delivery.objects.filter(message__in={message for message, _ in listed}).values_list(
-            "message", "recipient"
-        )
-    )
-    missing = [listed[key] for key in sorted(listed) if key not in known]
-    Delivery.objects.bulk_create(missing, ignore_conflicts=True, batch_size=_BATCH)
-    return len(missing)
-
-
-def _channels(topics: set[Topic]) -> dict[Topic, list[Channel]]:
-    rows = (
-        Channel.objects.filter(retired_at__isnull=True, subscriptions__topic__in=topics)
-        .order_by("id")
-        .distinct()
-        .prefetch_related("subscriptions")
-    )
-    found: dict[Topic, list[Channel]] = {}
-    for row in rows:
-        for subscription in row.subscriptions.all():
-            found.setdefault(Topic(subscription.topic), []).append(row)
-    return found
-
-
-def _deliveries(notice: Notice, channels: list[Channel], now: datetime) -> list[Delivery]:
-    people = {address.strip().lower() for address in notice.recipients if address.strip()}
-    boxes = {one.address: one for one in channels if one.kind == Kind.EMAIL.value}
-    mails = []
-    for address in sorted(people | boxes.keys()):
-        text = notice.text.replace("{link}", _link(notice, address))
-        mail = _mail(Message(notice.key, notice.subject, text), address, now)
-        mail.channel = boxes.get(address)
-        mails.append(mail)
-    hooks = [one for one in channels if one.kind == Kind.WEBHOOK.value]
-    return mails + [_hook(notice, channel, now) for channel in hooks]
-
-
-def _link(notice: Notice, recipient: str) -> str:
-    return notice.link_of(recipient) if notice.link_of else ""
-
-
-def _mail(message: Message, address: str, now: datetime) -> Delivery:
-    return Delivery(
-        message=message.key,
-        kind=Kind.EMAIL.value,
-        recipient=address,
-        subject=" ".join(message.subject.split())[:200],
-        text=message.text,
-        due_at=now,
-        created_at=now,
-    )
-
-
-def _hook(notice: Notice, channel: Channel, now: datetime) -> Delivery:
-    data = dict(notice.data)
-    if notice.link_of:
-        data["link"] = notice.link_of(f"channel:{channel.public_id}")
-    body = {"type": notice.topic.value, "key": notice.key, "created_at": now, "data": data}
-    return Delivery(
-        message=notice.key,
-        kind=Kind.WEBHOOK.value,
-        channel=channel,
-        recipient=channel.address,
-        subject=" ".join(notice.subject.split())[:200],
-        text=canonical_json(body).decode(),
-        due_at=now,
-        created_at=now,
-    )
-
-
 @transaction.atomic
 def _deliver_next(*, now: datetime, without: list[int]) -> tuple[int, State] | None:
     delivery = (
@@ -232,6 +101,9 @@ def _send(delivery: Delivery, now: datetime) -> None:
     assert channel is not None
     if channel.retired_at is not None:
         raise Unavailable("The channel is retired.", permanent=True, code="webhook")
+    if delivery.kind == Kind.SLACK.value:
+        slack.post(url=channel.address, body=delivery.text.encode())
+        return
     webhook.post(
         url=delivery.recipient,
         id=str(delivery.public_id),

@@ -21,7 +21,8 @@ from apps.core.web.lists import Column, DataList, Empty, Filter, ListState, Pagi
 from apps.core.web.page import Action, Crumb, Page, Tab
 from apps.core.web.views import PageMixin
 from apps.notifications import selectors, services
-from apps.notifications.domain.channels import WORDS, ChannelDraft, Kind, Topic
+from apps.notifications.domain.channels import ChannelDraft, Kind
+from apps.notifications.domain.topics import WORDS, Topic
 from apps.notifications.selectors import DeliveryFacts
 
 _READ: Final[Mapping[str, Scope | None]] = {"GET": Scope.BILLING_WRITE}
