@@ -47,6 +47,7 @@ class Holder:
             role=self.role,
             teams=self.teams,
             bound_tags=self.bound_tags,
+            key_id=self.key_id,
         )
 
 

@@ -186,9 +186,19 @@ def imports(*, actor: Actor, limit: int = 500) -> list[ImportFacts]:
 
 
 def _imports_of(actor: Actor) -> Any:
-    rows = Import.objects.all()
-    limited = actor.teams is not None or actor.bound_tags
-    return rows.filter(created_by=actor.label) if limited else rows
+    return own(Import.objects.all(), actor=actor)
+
+
+def own(rows: Any, *, actor: Actor) -> Any:
+    """Return the batches or imports that the actor may see: all, or what it brought itself.
+
+    A key with bound tags sees its own alone, a member what any of the member's keys brought too.
+    """
+    if actor.bound_tags and actor.key_id is not None:
+        return rows.filter(of_key=actor.key_id)
+    if not actor.is_limited:
+        return rows
+    return rows.filter(of_user=actor.user_id) if actor.is_person else rows.none()
 
 
 def _import_facts(row: Import) -> ImportFacts:
@@ -231,9 +241,7 @@ def import_problems(*, import_id: UUID, actor: Actor) -> Iterator[tuple[int, str
 
 
 def _seen_by(actor: Actor) -> Any:
-    rows = IngestBatch.objects.all()
-    limited = actor.teams is not None or actor.bound_tags
-    return rows.filter(received_from=actor.label) if limited else rows
+    return own(IngestBatch.objects.all(), actor=actor)
 
 
 def _facts(row: IngestBatch) -> BatchFacts:

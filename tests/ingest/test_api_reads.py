@@ -11,6 +11,7 @@ import time_machine
 from django.test import Client
 
 from apps.core.domain.access import Role, Scope
+from apps.ingest.models import IngestBatch
 from apps.usage.models import Outcome
 from tests.accounts.people import bearer, person, service_key, signed_in
 from tests.ingest.factories import NOW, contract, event, send, teams
@@ -241,3 +242,18 @@ def test_a_member_sees_their_teams_only(acme: Any, client: Client) -> None:
     keyed = Client(headers={"host": "acme.localhost", **bearer(bound)})
     assert [r["id"] for r in keyed.get(f"{API}/events").json()["results"]] == ["b"]
     assert summary(keyed)["total"]["events"] == 1
+
+
+@time_machine.travel(NOW, tick=False)
+def test_two_keys_of_one_name_do_not_see_each_others_receipts(acme: Any) -> None:
+    scopes = (Scope.USAGE_READ, Scope.USAGE_WRITE)
+    teams("search", "ads")
+    mine, other = (
+        Client(headers={"host": "acme.localhost", **bearer(service_key(*scopes, bound_tags=tags))})
+        for tags in ({"team": "search"}, {"team": "ads"})
+    )
+    sent = post(mine, "events", [event("a", tags=None)]).json()
+    assert sent["accepted"] == 1
+    assert IngestBatch.objects.values_list("received_from").distinct().count() == 1
+    assert mine.get(f"{API}/batches/{sent['batch']}").status_code == 200
+    assert other.get(f"{API}/batches/{sent['batch']}").status_code == 404

@@ -38,7 +38,7 @@ def once(post: View) -> View:
         sent = request._request
         asked = "\n".join((sent.method or "", sent.get_full_path(), "")).encode() + sent.body
         answer = answer_once(
-            owner=actor_of(request).label,
+            owner=actor_of(request).identity,
             key=key,
             request=asked,
             now=timezone.now(),

@@ -84,7 +84,8 @@ class Actor:
     """Whoever calls a service: a person, a key, a shell command or the system itself.
 
     `user_id` names the person behind a session or a personal key; service keys, the shell and
-    the system have none. `teams` limits what a member sees; `None` means no limit.
+    the system have none. `key_id` is the key's own, as two keys may share a name. `teams` limits
+    what a member sees; `None` means no limit.
     """
 
     kind: Literal["user", "key", "shell", "system"]
@@ -94,6 +95,19 @@ class Actor:
     role: Role | None = None
     teams: frozenset[str] | None = None
     bound_tags: Mapping[str, str] = field(default_factory=dict)
+    key_id: int | None = None
+
+    @property
+    def identity(self) -> str:
+        """Return what tells the actor from every other of the tenant, as labels need not."""
+        if self.key_id is not None:
+            return f"key:{self.key_id}"
+        return self.label if self.user_id is None else f"user:{self.user_id}"
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether the actor sees a part of the tenant only: some teams, or bound tags."""
+        return self.teams is not None or bool(self.bound_tags)
 
     def may(self, scope: Scope) -> bool:
         """Tell whether the actor holds the scope; the scope `admin` implies all but deciding."""

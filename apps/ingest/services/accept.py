@@ -171,6 +171,8 @@ def _keep(
                 header.batch,
                 sent.received_at,
                 sent.actor.label,
+                sent.actor.key_id,
+                sent.actor.user_id,
                 receipt.accepted,
                 receipt.duplicates,
                 receipt.conflicts,

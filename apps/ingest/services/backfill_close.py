@@ -257,6 +257,8 @@ def _keep(row: Backfill, plan: _Plan, entry: usage.Entry, actor: Actor) -> None:
         public_id=entry.batch,
         received_at=entry.received_at,
         received_from=actor.label,
+        of_key=actor.key_id,
+        of_user=actor.user_id,
         accepted=len(plan.brought),
         duplicates=plan.kept,
         conflicts=0,

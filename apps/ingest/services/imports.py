@@ -20,6 +20,7 @@ from apps.ingest.adapters import files
 from apps.ingest.domain.layouts import FOCUS, LAYOUTS, Row, drafts_of, layout_of
 from apps.ingest.domain.receipt import Receipt
 from apps.ingest.models import Import, IngestBatch, Part
+from apps.ingest.selectors import own
 from apps.ingest.services.accept import accept_events
 
 ROWS: Final = 5_000
@@ -98,6 +99,8 @@ def start_import(*, upload: Upload, actor: Actor, now: datetime) -> uuid.UUID:
         size=upload.size,
         bound_tags=bound,
         created_by=actor.label,
+        of_key=actor.key_id,
+        of_user=actor.user_id,
         created_at=now,
     )
     return row.public_id
@@ -110,10 +113,7 @@ def cancel_import(*, import_id: uuid.UUID, actor: Actor) -> None:
     :raises ImportOver: when it has ended.
     """
     actor.require(Scope.USAGE_WRITE)
-    rows = Import.objects.filter(public_id=import_id)
-    if actor.teams is not None or actor.bound_tags:
-        rows = rows.filter(created_by=actor.label)
-    row = rows.first()
+    row = own(Import.objects.filter(public_id=import_id), actor=actor).first()
     if row is None:
         raise ImportUnknown(f"There is no import {import_id}.")
     if row.kind == FOCUS or not row.cancel():
@@ -208,7 +208,9 @@ def _import_events(
         kind="key",
         label=row.created_by,
         scopes=frozenset({Scope.USAGE_WRITE}),
+        user_id=row.of_user,
         bound_tags=row.bound_tags,
+        key_id=row.of_key,
     )
     upload = Upload(row.name, file, row.size, form=row.form, kind=row.kind, source=row.source)
     for rows, read in _parts(upload, row.rows_done):
@@ -235,7 +237,7 @@ def _receipt_left(row: Import) -> IngestBatch | None:
     if row.part_at is None:
         return None
     left = IngestBatch.objects.filter(received_at=row.part_at, received_from=row.created_by)
-    return left.first()
+    return left.filter(of_key=row.of_key, of_user=row.of_user).first()
 
 
 def _as_first_stored(stored: Stored, left: IngestBatch) -> Stored:
