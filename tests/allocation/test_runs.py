@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -108,7 +107,7 @@ def test_repeating_a_run_changes_nothing(costs: Costs) -> None:
 
 def test_changed_inputs_replace_the_run_and_keep_the_old_one(costs: Costs) -> None:
     first = run()
-    costs.lines[0] = replace(costs.lines[0], effective=Decimal(31), billed=Decimal(31))
+    costs.lines[0] = costs.lines[0]._replace(effective=Decimal(31), billed=Decimal(31))
     second = run()
     assert selectors.published(MONTH).id == second.id != first.id
     assert selectors.run(first.id).state == "superseded"

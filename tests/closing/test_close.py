@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -177,7 +176,7 @@ def test_a_running_close_cannot_be_approved(costs: Costs, people: People) -> Non
 
 def test_a_stale_preview_is_not_approved_but_prepared_again(costs: Costs, people: People) -> None:
     run = prepared(people)
-    costs.lines[0] = replace(costs.lines[0], effective=Decimal(999), billed=Decimal(999))
+    costs.lines[0] = costs.lines[0]._replace(effective=Decimal(999), billed=Decimal(999))
     with pytest.raises(services.PreviewStale):
         services.approve(run=run.id, approver=people["bob"], comment="", now=NOW)
     assert selectors.close_run(run.id) == run

@@ -26,13 +26,10 @@ from apps.costs.domain.assemble import (
     charged,
     distinct,
     in_currency,
-    metered,
-    sums_by_currency,
     trued_up,
-    uncounted,
-    unit_of,
 )
 from apps.costs.domain.lines import Basis, CostBase, negated, sealed, total
+from apps.costs.domain.metering import metered, sums_by_currency, uncounted, unit_of
 from apps.periods.domain.fx import FxRateFacts, FxTable, RateKind
 
 MONTH = Month(2026, 1)
@@ -78,7 +75,7 @@ def account(code, truth=Truth.METERED, provider="openai", name="*", feed=Feed.RE
 
 
 def usage(rows, declared=(), billed=()):
-    return metered(rows, PRICES, Accounts(declared), frozenset(billed))
+    return metered(rows, PRICES, Accounts(declared), frozenset(billed), "USD")
 
 
 def costs_of(found):
@@ -87,7 +84,7 @@ def costs_of(found):
 
 def test_metered_usage_counts_with_its_price_and_reserved_tags():
     (found,) = usage([Row(tags={"team": "search"}, credential="key-1", operation="chat")])
-    line = found.line
+    line = found
     assert (found.billed, found.effective) == (Decimal("1.5"), Decimal("1.5"))
     assert (line.unit, line.unit_price, line.unit_size) == ("token", Decimal(10), 1_000_000)
     assert line.tags == {
@@ -101,20 +98,20 @@ def test_metered_usage_counts_with_its_price_and_reserved_tags():
 
 def test_a_generic_service_stands_under_its_name():
     (found,) = usage([Row(sku=Sku("", "gpu-hours"), meter="gpu_seconds", account="")])
-    assert (found.line.service, found.line.tags) == ("gpu-hours", {"service": "gpu-hours"})
+    assert (found.service, found.tags) == ("gpu-hours", {"service": "gpu-hours"})
 
 
 def test_unpriced_usage_has_no_line_and_free_requests_cost_nothing():
     rows = [Row(cost=None, price_id=0), Row(cost=None, price_id=0, meter="requests", currency="")]
     (found,) = usage(rows)
-    assert (found.line.meter, found.effective, found.line.unit_price) == ("requests", 0, None)
-    assert found.line.unit == "request"
+    assert (found.meter, found.effective, found.unit_price) == ("requests", 0, None)
+    assert found.unit == "request"
 
 
 def test_a_billed_account_is_accrued_until_its_bill_is_there():
     declared = [account("openai", Truth.BILLED)]
     (accrued,) = usage([Row()], declared)
-    assert accrued.line.basis is Basis.ACCRUED
+    assert accrued.basis is Basis.ACCRUED
     assert usage([Row()], declared, billed=["openai"]) == []
     assert uncounted([Row()], Accounts(declared), frozenset(["openai"])) == {"USD": Decimal("1.5")}
 
@@ -163,7 +160,7 @@ def test_every_rated_cent_is_either_counted_or_told(given_rows, declared, billed
     beside = uncounted(given_rows, Accounts(declared), frozenset(billed))
     everything = sums_by_currency(given_rows)
     for currency in ("USD", "EUR"):
-        kept = total(each.effective for each in counted if each.line.original_currency == currency)
+        kept = total(each.effective for each in counted if each.original_currency == currency)
         whole = everything.get(currency, Decimal(0))
         assert kept + beside.get(currency, Decimal(0)) == whole
 
@@ -227,11 +224,11 @@ def group(**changes):
 def test_charges_keep_billed_and_effective_and_state_no_unit_price():
     (found,) = charged([group()], month=MONTH)
     assert (found.billed, found.effective) == (Decimal(10), Decimal(8))
-    assert found.line.unit_price is None
-    assert found.line.tags == {"team": "search", "account": "42", "service": "SageMaker"}
-    assert found.line.original_month == ""
+    assert found.unit_price is None
+    assert found.tags == {"team": "search", "account": "42", "service": "SageMaker"}
+    assert found.original_month == ""
     (late,) = charged([group()], month=MONTH + 1)
-    assert late.line.original_month == "2026-01"
+    assert late.original_month == "2026-01"
 
 
 def test_a_true_up_makes_the_metered_total_the_bill():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from django.db import connection
 
+from apps.allocation.adapters.texts import SOURCE_COLUMNS, SourceTexts, as_amount, batched, escaped
 from apps.allocation.domain.engine import AxisAllocation, Basis
 from apps.allocation.domain.proof import Sealer
 from apps.allocation.domain.routes import Hop
@@ -15,19 +16,10 @@ from apps.allocation.domain.rules import Axis
 from apps.allocation.selectors.inputs import Inputs
 from apps.core.db import current_schema
 from apps.core.domain.canonical import canonical_json
-from apps.core.domain.money import PUBLISHED_QUANTUM
 
-_QUANTA: Final = int(1 / PUBLISHED_QUANTUM)
 _SHARE_SCALE: Final = 10**18
 _LINES_A_WRITE: Final = 500
 
-_SOURCE_COLUMNS: Final = (
-    "id, run_id, key, origin, basis, provider_account, original_month, tags, tag_set, account, "
-    "provider, service, model, sku, meter, "
-    "charge_category, quantity, unit, unit_price, unit_size, price_source, price, billed, "
-    "effective, original_currency, original_amount, fx_rate, first_day, last_day, team, "
-    "cost_center, product, feature, customer, experiment, environment, attribution"
-)
 _BASIS_COLUMNS: Final = (
     "id, run_id, axis, receiver, kind, rule, method, driver, measure, driver_value, "
     "driver_total, share, share_exact, hops"
@@ -40,61 +32,12 @@ _LINE_COLUMNS: Final = (
 def write_sources(*, run: int, inputs: Inputs) -> list[int]:
     """Write the sources of a run in their order and return their ids."""
     ids = _reserve("allocation_source", len(inputs.sources))
-    tags: dict[frozenset[tuple[str, str]], str] = {}
-    with connection.cursor() as cursor, cursor.copy(_copy("source", _SOURCE_COLUMNS)) as copy:
-        for id, line, source, owner in zip(
-            ids, inputs.lines, inputs.sources, inputs.owners, strict=True
-        ):
-            copy.write_row(
-                (
-                    id,
-                    run,
-                    line.key,
-                    line.origin,
-                    line.basis.value,
-                    line.provider_account,
-                    line.original_month,
-                    _tags(source.facts.tags, tags),
-                    line.tag_set_id,
-                    line.account,
-                    line.provider,
-                    line.service,
-                    line.model,
-                    line.sku,
-                    line.meter,
-                    line.charge_category,
-                    line.quantity,
-                    line.unit,
-                    line.unit_price,
-                    line.unit_size,
-                    line.price_source,
-                    line.price_id,
-                    as_amount(source.billed),
-                    as_amount(source.effective),
-                    line.original_currency,
-                    line.original_amount,
-                    line.fx_rate,
-                    line.first_day,
-                    line.last_day,
-                    owner.team,
-                    owner.cost_center,
-                    owner.product,
-                    owner.feature,
-                    owner.customer,
-                    owner.experiment,
-                    owner.environment,
-                    owner.rule or "",
-                )
-            )
+    rows = zip(ids, inputs.lines, inputs.sources, inputs.owners, strict=True)
+    texts = SourceTexts(run)
+    with connection.cursor() as cursor, cursor.copy(_copy("source", SOURCE_COLUMNS)) as copy:
+        for some in batched(rows, _LINES_A_WRITE):
+            copy.write("".join(texts.row(*row) for row in some))
     return ids
-
-
-def _tags(tags: frozenset[tuple[str, str]], known: dict[frozenset[tuple[str, str]], str]) -> str:
-    """Return tags as JSON; equal ones are written once."""
-    text = known.get(tags)
-    if text is None:
-        text = known[tags] = canonical_json(dict(tags)).decode()
-    return text
 
 
 def write_axis(*, run: int, inputs: Inputs, axis: Axis, sources: Sequence[int]) -> Sealer:
@@ -105,12 +48,6 @@ def write_axis(*, run: int, inputs: Inputs, axis: Axis, sources: Sequence[int]) 
     _write_lines(run=run, inputs=inputs, sealer=sealer, sources=sources, ids=ids)
     _write_bases(run, allocation, ids)
     return sealer
-
-
-def as_amount(units: int) -> str:
-    """Write whole numbers of 1e-12 as a decimal: -1500000000000 becomes -1.500000000000."""
-    whole, rest = divmod(abs(units), _QUANTA)
-    return f"{'-' if units < 0 else ''}{whole}.{rest:012d}"
 
 
 def _write_lines(
@@ -127,7 +64,7 @@ def _write_lines(
             center = centers.of(found, source)
             head = heads.get((basis, center))
             if head is None:
-                texts = "\t".join(map(_escaped, (found.receiver, center, found.kind)))
+                texts = "\t".join(map(escaped, (found.receiver, center, found.kind)))
                 head = heads[basis, center] = f"{ids[basis]}\t{texts}"
             origin = sources[source] if source >= 0 else "\\N"
             paid = as_amount(billed)
@@ -212,16 +149,3 @@ def _reserve(table: str, count: int) -> list[int]:
             [name, count],
         )
         return sorted(id for (id,) in cursor.fetchall())
-
-
-def _escaped(text: str) -> str:
-    """Escape a text for COPY's text format."""
-    escapes: Iterable[tuple[str, str]] = (
-        ("\\", "\\\\"),
-        ("\t", "\\t"),
-        ("\n", "\\n"),
-        ("\r", "\\r"),
-    )
-    for plain, written in escapes:
-        text = text.replace(plain, written)
-    return text

@@ -30,12 +30,18 @@ def sources_digest(
     """
     seal = hashlib.sha256()
     columns = [owners[axis] for axis in sorted(owners)]
-    for index, (source, detail) in enumerate(zip(sources, details, strict=True)):
-        tags = (f"{key}={value}" for key, value in sorted(source.facts.tags))
-        row = (source.key, source.billed, source.effective, source.quantity, *source.facts[:-1])
-        held = (column[index] for column in columns)
-        seal.update("\x1f".join(map(str, (*row, *tags, *held, detail))).encode())
-        seal.update(b"\x1e")
+    known: dict[int, str] = {}
+    for source, detail, *held in zip(sources, details, *columns, strict=True):
+        key, facts, billed, effective, quantity = source
+        tags = known.get(id(facts.tags))
+        if tags is None:
+            named = (f"\x1f{name}={value}" for name, value in sorted(facts.tags))
+            tags = known[id(facts.tags)] = "".join(named)
+        shared, holders = "\x1f".join(facts[:-1]), "\x1f".join(held)
+        seal.update(
+            f"{key}\x1f{billed}\x1f{effective}\x1f{quantity}\x1f{shared}{tags}\x1f{holders}"
+            f"\x1f{detail}\x1e".encode()
+        )
     return seal.hexdigest()
 
 

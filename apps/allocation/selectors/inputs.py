@@ -102,17 +102,16 @@ class Inputs:
     @property
     def rounding(self) -> Fraction:
         """Return the exact effective cost base minus the sources, in the tenant's currency."""
-        exact = sum((Fraction(line.effective) for line in self.lines), Fraction(0))
-        return exact - source_totals(self.sources).effective * Fraction(PUBLISHED_QUANTUM)
+        return Fraction(self.base.effective) - source_totals(self.sources).effective * Fraction(
+            PUBLISHED_QUANTUM
+        )
 
 
 def gather(*, month: Month, rules: Sequence[Rule] | None = None) -> Inputs:
     """Read the inputs of a month's run; other `rules` than the saved ones make a preview."""
     base = costs.cost_base(month=month)
-    owned = sorted(
-        costs.owned_lines(base, costs.attribution_of(month)), key=lambda one: one.line.key
-    )
-    lines = [one.line for one in owned]
+    owned = costs.owned_lines(base, costs.attribution_of(month))
+    lines = base.lines
     applied = rules_for(month) if rules is None else rules
     return Inputs(
         month=month,
@@ -156,13 +155,19 @@ def drivers_json(drivers: Drivers) -> dict[str, dict[str, dict[str, Decimal]]]:
 
 
 def _sources(lines: Sequence[costs.CostLine]) -> list[Source]:
-    effective = in_quanta([line.effective for line in lines])
-    billed = in_quanta([line.billed for line in lines])
-    known: dict[Facts, Facts] = {}
+    costs_of, paid_of = [line.effective for line in lines], [line.billed for line in lines]
+    effective = in_quanta(costs_of)
+    billed = effective if paid_of == costs_of else in_quanta(paid_of)
+    known: dict[tuple[object, ...], Facts] = {}
     found = []
     for line, paid, cost in zip(lines, billed, effective, strict=True):
-        facts = _facts(line)
-        facts = known.setdefault(facts, facts)
+        asked = (
+            *(id(line.tags), line.origin, line.provider, line.service, line.model, line.meter),
+            *(line.account, line.charge_category),
+        )
+        facts = known.get(asked)
+        if facts is None:
+            facts = known[asked] = _facts(line)
         found.append(Source(line.key, facts, paid, cost, line.quantity))
     return found
 

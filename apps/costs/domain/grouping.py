@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from apps.core.domain.errors import FieldError, Invalid
 from apps.core.domain.money import EXACT
@@ -22,8 +22,7 @@ class UnknownDimension(Invalid):
     default_code = "group_by"
 
 
-@dataclass(frozen=True, slots=True)
-class OwnedLine:
+class OwnedLine(NamedTuple):
     """A cost line and whose it is."""
 
     line: CostLine

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from functools import reduce
+from functools import cached_property, reduce
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from apps.core.domain.canonical import canonical_json, chained_digest
+from apps.core.domain.canonical import canonical_json, chained_digest, plain_decimal
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 
 ZERO: Final = Decimal(0)
+ONE: Final = Decimal(1)
+KEY_SIZE: Final = 12
+"""Bytes of the digest in a line's key."""
 
 
 class Basis(StrEnum):
@@ -38,14 +41,14 @@ class Basis(StrEnum):
     """Takes back what an earlier month had booked for a bill that has changed or come since."""
 
 
-@dataclass(frozen=True, slots=True)
-class CostLine:
+class CostLine(NamedTuple):
     """One line of cost; `key` is unique in its month and stable from run to run.
 
     Amounts are exact, in `currency`: the original amount times `fx_rate`. `tags` are those of the
     sender with the reserved `account`, `credential`, `operation` and `service` where they apply.
     `quantity` is in `unit`; `unit_price` is in the original currency for `unit_size` units, and
-    absent where a bill states none that explains the amount. Days are both included.
+    absent where a bill states none that explains the amount. Days are both included. A tuple with
+    names, because a month has many; lines of one tag set share their `tags`.
     """
 
     key: str
@@ -90,7 +93,7 @@ class MissingPair:
     """Effective cost in `base`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CostBase:
     """Everything a month costs. Lines whose currency has no rate are missing and named.
 
@@ -103,7 +106,14 @@ class CostBase:
     unpriced: tuple[object, ...]
     missing_rates: tuple[MissingPair, ...]
     provisional_fx: bool
-    hash: str = field(default="")
+
+    @cached_property
+    def hash(self) -> str:
+        """Return the digest of the lines in their order and of all that they rest on."""
+        pairs = [_pair(missing) for missing in self.missing_rates]
+        head = canonical_json([str(self.month), self.currency, self.provisional_fx, pairs])
+        tags: dict[int, str] = {}
+        return chained_digest([head, *(_content(line, tags) for line in self.lines)])
 
     @property
     def billed(self) -> Decimal:
@@ -116,37 +126,26 @@ class CostBase:
         return total(line.effective for line in self.lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """A line before conversion: amounts in the original currency."""
-
-    line: CostLine
-    billed: Decimal
-    effective: Decimal
-
-
 def total(amounts: Iterable[Decimal]) -> Decimal:
     """Add exactly; the default context of Decimal would round long sums."""
     return reduce(EXACT.add, amounts, ZERO)
 
 
-def converted(foreign: Foreign, rate: Decimal, currency: str) -> CostLine:
-    """Return the line in the tenant's currency at one rate; full precision is kept (rule 16)."""
-    return replace(
-        foreign.line,
+def converted(line: CostLine, rate: Decimal, currency: str) -> CostLine:
+    """Return a line of original amounts in the tenant's currency; every digit is kept (rule 16)."""
+    if line.original_currency == currency and rate == 1:
+        return line
+    return line._replace(
         currency=currency,
-        original_currency=foreign.line.original_currency or currency,
-        billed=EXACT.multiply(foreign.billed, rate),
-        effective=EXACT.multiply(foreign.effective, rate),
-        original_amount=foreign.effective,
+        billed=EXACT.multiply(line.billed, rate),
+        effective=EXACT.multiply(line.effective, rate),
         fx_rate=rate,
     )
 
 
 def negated(line: CostLine, *, original_month: Month) -> CostLine:
     """Return the line that takes another month's line back."""
-    return replace(
-        line,
+    return line._replace(
         key=f"r-{line.key}",
         quantity=-line.quantity,
         billed=-line.billed,
@@ -159,11 +158,11 @@ def negated(line: CostLine, *, original_month: Month) -> CostLine:
 
 def key_of(prefix: str, *parts: object) -> str:
     """Return a short stable key of what identifies a line, equal in every database."""
-    return f"{prefix}-{blake2b(canonical_json(list(parts)), digest_size=12).hexdigest()}"
+    return f"{prefix}-{blake2b(canonical_json(list(parts)), digest_size=KEY_SIZE).hexdigest()}"
 
 
 def sealed(base: CostBase) -> CostBase:
-    """Return the base with its lines by key and the digest of all that a run depends on.
+    """Return the base with its lines by key.
 
     :raises ValueError: when two lines have one key.
     """
@@ -171,33 +170,30 @@ def sealed(base: CostBase) -> CostBase:
     for one, two in pairwise(lines):
         if one.key == two.key:
             raise ValueError(f"two cost lines share the key {one.key}")
-    head = canonical_json(
-        [str(base.month), base.currency, base.provisional_fx, list(map(_pair, base.missing_rates))]
-    )
-    digest = chained_digest([head, *map(_content, lines)])
-    return replace(base, lines=lines, hash=digest)
+    return replace(base, lines=lines)
 
 
 def _pair(missing: MissingPair) -> Sequence[object]:
     return [missing.base, missing.quote, missing.lines, missing.amount]
 
 
-def _content(line: CostLine) -> bytes:
-    return canonical_json(
-        [
+def _content(line: CostLine, tags: dict[int, str]) -> bytes:
+    """Return what a line says; `tags` remembers the text of tags that lines share."""
+    shared = tags.get(id(line.tags))
+    if shared is None:
+        shared = tags[id(line.tags)] = canonical_json(line.tags).decode()
+    amounts = (line.quantity, line.billed, line.effective, line.original_amount, line.fx_rate)
+    return "\x1f".join(
+        (
             line.key,
-            line.basis.value,
-            line.tags,
+            line.basis,
+            shared,
             line.provider,
             line.service,
             line.model,
-            line.quantity,
-            line.billed,
-            line.effective,
             line.original_currency,
-            line.original_amount,
-            line.fx_rate,
-            line.first_day,
-            line.last_day,
-        ]
-    )
+            *map(plain_decimal, amounts),
+            str(line.first_day),
+            str(line.last_day),
+        )
+    ).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 
@@ -67,20 +68,25 @@ def costs(*, month: Month, axis: Axis, group_by: Sequence[str], actor: Actor) ->
 def owned_lines(
     base: CostBase, attribution: directory.Attribution | None = None
 ) -> list[OwnedLine]:
-    """Return every line of a cost base with its owner on its first day."""
+    """Return every line of a cost base with its owner on its first day.
+
+    Lines share their tags, so what they are is asked once, however many lines carry them.
+    """
     found = attribution or attribution_of(base.month)
-    return [
-        OwnedLine(
-            line,
-            found.owner_of(
+    known: dict[tuple[int, str, str, date], directory.Owner] = {}
+    owned: list[OwnedLine] = []
+    for line in base.lines:
+        asked = (id(line.tags), line.provider, line.model, line.first_day)
+        owner = known.get(asked)
+        if owner is None:
+            owner = known[asked] = found.owner_of(
                 tags=line.tags,
                 sku_provider=line.provider,
                 sku_model=line.model,
                 on=line.first_day,
-            ),
-        )
-        for line in base.lines
-    ]
+            )
+        owned.append(OwnedLine(line, owner))
+    return owned
 
 
 def _sum(owned: Sequence[OwnedLine]) -> CostRow:

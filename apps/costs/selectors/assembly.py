@@ -10,17 +10,17 @@ from typing import Final
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 from apps.costs.domain.accounts import AccountFacts, Accounts, Truth
-from apps.costs.domain.assemble import charged, distinct, in_currency, metered, trued_up
+from apps.costs.domain.assemble import charged, distinct, in_currency, trued_up
 from apps.costs.domain.lines import (
     Basis,
     CostBase,
     CostLine,
-    Foreign,
     MissingPair,
     negated,
     sealed,
     total,
 )
+from apps.costs.domain.metering import metered
 from apps.costs.domain.reports import Totals
 from apps.costs.selectors.accounts import accounts
 from apps.costs.selectors.bills import BookedBill, booked_in, charge_groups
@@ -68,7 +68,9 @@ class Assembly:
                 month=self.month,
                 currency=self.currency,
                 lines=tuple(distinct(lines)),
-                unpriced=tuple(usage.unpriced(month=self.month, declared=self._declared)),
+                unpriced=tuple(
+                    usage.unpriced_in(self.rollups, month=self.month, declared=self._declared)
+                ),
                 missing_rates=tuple(self.missing),
                 provisional_fx=self.fx.provisional and self._converts(lines),
             )
@@ -95,18 +97,18 @@ class Assembly:
         """Return the accounts whose bill for the month is there."""
         return frozenset(bill.account for bill in self.bills if bill.billing_month == self.month)
 
-    def _metered(self) -> list[Foreign]:
+    def _metered(self) -> list[CostLine]:
         prices = rating.prices({row.price_id for row in self.rollups})
-        return metered(self.rollups, prices, self.accounts, self.billed_accounts)
+        return metered(self.rollups, prices, self.accounts, self.billed_accounts, self.currency)
 
-    def _charged(self) -> list[Foreign]:
+    def _charged(self) -> list[CostLine]:
         groups = charge_groups(
             self.bills_of(Truth.BILLED), period=self.month, change_dates=self.changes
         )
         return charged(groups, month=self.month)
 
-    def _converted(self, foreign: Iterable[Foreign]) -> list[CostLine]:
-        lines, missing = in_currency(foreign, fx=self.fx, currency=self.currency)
+    def _converted(self, unconverted: Iterable[CostLine]) -> list[CostLine]:
+        lines, missing = in_currency(unconverted, fx=self.fx, currency=self.currency)
         self.missing += missing
         return lines
 

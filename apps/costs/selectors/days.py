@@ -10,8 +10,9 @@ from apps.core.domain.access import Actor
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 from apps.costs.domain.accounts import Feed, Truth
-from apps.costs.domain.assemble import Counting, charge_tags, counted, usage_tags
+from apps.costs.domain.assemble import charge_tags
 from apps.costs.domain.lines import ZERO, Basis, CostBase
+from apps.costs.domain.metering import Counting, counted, usage_tags
 from apps.costs.domain.sight import owner_visible, sees_everything
 from apps.costs.selectors.assembly import Assembly
 from apps.costs.selectors.bills import charge_groups

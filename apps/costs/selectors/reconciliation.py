@@ -8,9 +8,9 @@ from typing import Final
 
 from apps.core.domain.months import Month
 from apps.costs.domain.accounts import AccountFacts, Truth
-from apps.costs.domain.assemble import sums_by_currency, uncounted
 from apps.costs.domain.checks import AccountVariance, Check, ReconcileReport, added, compare
 from apps.costs.domain.lines import Basis, CostBase, CostLine
+from apps.costs.domain.metering import sums_by_currency, uncounted
 from apps.costs.selectors.assembly import Assembly, assembly_of
 from apps.costs.selectors.bills import BookedBill, charge_groups
 from apps.usage import services as usage_proofs

@@ -22,7 +22,7 @@ from apps.usage.selectors.rollups import (
 )
 from apps.usage.selectors.successes import Successes, successes
 from apps.usage.selectors.summary import summary
-from apps.usage.selectors.unpriced import UnpricedSku, unpriced
+from apps.usage.selectors.unpriced import UnpricedSku, unpriced, unpriced_in
 
 __all__ = [
     "DayCost",
@@ -66,6 +66,7 @@ __all__ = [
     "sums_by_feed",
     "tag_sets_of",
     "unpriced",
+    "unpriced_in",
     "unpriced_queue",
     "versions_of",
     "worst_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,10 +13,10 @@ from django.db.models import Max, Min, Q, Sum
 from apps.core.domain.months import Month
 from apps.rating import selectors as rating
 from apps.rating.domain.book import PriceBook, SkuKey
-from apps.usage.domain.feeds import Declared, undeclared
+from apps.usage.domain.feeds import Declared, FeedRule, Stream, undeclared
 from apps.usage.models import Rollup
 from apps.usage.selectors.feeds import has_buckets, only_counted
-from apps.usage.selectors.rollups import SkuFacts, skus_of
+from apps.usage.selectors.rollups import RollupRow, SkuFacts, skus_of
 
 REQUESTS = "requests"
 
@@ -61,6 +62,60 @@ def unpriced(*, month: Month, declared: Declared = undeclared) -> list[UnpricedS
         )
         for row in found
         if _lacks_price(book, skus[row["sku"]], row["meter"])
+    ]
+
+
+def unpriced_in(
+    rows: Iterable[RollupRow], *, month: Month, declared: Declared = undeclared
+) -> list[UnpricedSku]:
+    """Return what `unpriced` does, of a month's rollups that are read already; no scan of its own.
+
+    Cells that cancel out are not in them, and no longer stretch the days.
+    """
+    streams: dict[tuple[int, str, str], Stream] = {}
+    unpriced_rows: list[tuple[RollupRow, Stream]] = []
+    for row in rows:
+        scope = (row.sku.id, row.account, row.feed)
+        if scope not in streams:
+            sku = row.sku
+            streams[scope] = Stream(sku.provider, row.account, sku.model, month, row.feed)
+        if row.price_id == 0:
+            unpriced_rows.append((row, streams[scope]))
+    rule = FeedRule.over(streams.values(), declared)
+    counts = {stream: rule.counts(stream) for stream in streams.values()}
+    cells: dict[tuple[SkuFacts, str], list[RollupRow]] = {}
+    for row, stream in unpriced_rows:
+        if counts[stream]:
+            cells.setdefault((row.sku, row.meter), []).append(row)
+    found = [
+        _Cell(sku, meter, sum((row.quantity for row in cell), Decimal(0)), cell)
+        for (sku, meter), cell in cells.items()
+    ]
+    return _lacking(each for each in found if each.total)
+
+
+class _Cell(NamedTuple):
+    sku: SkuFacts
+    meter: str
+    total: Decimal
+    rows: list[RollupRow]
+
+
+def _lacking(cells: Iterable[_Cell]) -> list[UnpricedSku]:
+    listed = sorted(cells, key=lambda each: (-each.total, each.sku.id, each.meter))
+    requests = {each.sku.id: each.total for each in listed if each.meter == REQUESTS}
+    book = rating.price_book()
+    return [
+        UnpricedSku(
+            sku=each.sku,
+            meter=each.meter,
+            quantity=each.total,
+            events=requests.get(each.sku.id, Decimal(0)),
+            first_day=min(row.day_from for row in each.rows),
+            last_day=max(row.day_to for row in each.rows),
+        )
+        for each in listed
+        if _lacks_price(book, each.sku, each.meter)
     ]
 
 
