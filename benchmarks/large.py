@@ -33,7 +33,7 @@ def main() -> None:
     run = secrets.token_hex(3)
     with tenant(f"full-{run}") as full:
         with writing(2) as writers:
-            for _ in range(events // (2 * WRITER_BATCHES * BATCH)):
+            for _ in range(-(-events // (2 * WRITER_BATCHES * BATCH))):
                 writers(2)
         with tenant(f"empty-{run}") as empty:
             compare(full.schema, empty.schema)

@@ -38,6 +38,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": crontab(minute="47"),
         "options": {"queue": "insights", "expires": 50 * 60},
     },
+    "take up imports whose worker died": {
+        "task": "apps.ingest.tasks.take_up_imports_everywhere",
+        "schedule": crontab(minute="*/5"),
+        "options": {"queue": "ingest", "expires": 4 * 60},
+    },
     "take up closes whose worker died": {
         "task": "apps.closing.tasks.take_up_stalled_everywhere",
         "schedule": crontab(),

@@ -159,6 +159,9 @@ class Import(models.Model):
     part_at = models.DateTimeField(
         null=True, help_text="when the part that is being stored was begun"
     )
+    runner = models.UUIDField(null=True, editable=False, help_text="the worker whose import it is")
+    alive_at = models.DateTimeField(null=True, help_text="last sign of life of that worker")
+    attempts = models.SmallIntegerField(default=0, help_text="begun since the last part was stored")
     is_cancelled = models.BooleanField(default=False, help_text="no further part is begun")
     ignored = models.BigIntegerField(default=0, help_text="rows that tell no use of a model")
     accepted = models.BigIntegerField(default=0, help_text="events stored")
@@ -206,28 +209,39 @@ class Import(models.Model):
 
     # Mutators
 
-    def begin_part(self, *, at: datetime) -> bool:
-        """Note that a part is begun: its receipt is found again by this moment.
-
-        False when another worker was faster.
-        """
-        mine = Import.objects.filter(pk=self.pk, rows_done=self.rows_done, finished_at__isnull=True)
-        begun = mine.update(
-            state=self.State.RUNNING, started_at=Coalesce("started_at", Value(at)), part_at=at
-        )
+    def take(self, *, at: datetime) -> bool:
+        """Make the import this worker's; whoever had it stops at its next part. False when over."""
+        taken = Import.objects.filter(pk=self.pk, finished_at__isnull=True)
+        is_mine = taken.update(runner=uuid.uuid4(), alive_at=at, attempts=F("attempts") + 1)
         self.refresh_from_db()
+        return bool(is_mine)
+
+    def _mine(self) -> models.QuerySet[Import]:
+        return Import.objects.filter(pk=self.pk, runner=self.runner, finished_at__isnull=True)
+
+    def begin_part(self, *, at: datetime, part_at: datetime) -> bool:
+        """Note that a part is begun: its receipt is found again by the moment `part_at`.
+
+        False when another worker has taken the import over.
+        """
+        begun = self._mine().update(
+            state=self.State.RUNNING,
+            started_at=Coalesce("started_at", Value(at)),
+            alive_at=at,
+            part_at=part_at,
+        )
+        if begun:
+            self.refresh_from_db()
         return bool(begun)
 
     def advance(self, receipt: Receipt, *, part: Part, keep: int) -> bool:
-        """Add what became of a part, once: False when another worker was faster.
+        """Add what became of a part, once: False when another worker has taken the import over.
 
         The row shows the first `keep` errors; every one is kept as an `ImportProblem`.
         """
         room = max(0, keep - len(self.errors))
         shown = [error.as_dict() for error in receipt.errors[:room]]
-        changed = Import.objects.filter(
-            pk=self.pk, rows_done=self.rows_done, finished_at__isnull=True
-        ).update(
+        changed = self._mine().update(
             rows_done=F("rows_done") + part.rows,
             size_done=part.read,
             accepted=F("accepted") + receipt.accepted,
@@ -238,6 +252,7 @@ class Import(models.Model):
             ignored=F("ignored") + part.ignored,
             errors=[*self.errors, *shown],
             part_at=None,
+            attempts=0,
         )
         if changed:
             ImportProblem.objects.bulk_create(
@@ -252,8 +267,8 @@ class Import(models.Model):
         return bool(asked.update(is_cancelled=True))
 
     def finish(self, *, at: datetime, failure: str = "") -> None:
-        """End the import, well or not; once."""
-        if Import.objects.filter(pk=self.pk, finished_at__isnull=False).exists():
+        """End the import, well or not; once, and by the worker whose it is."""
+        if not self._mine().exists():
             return
         ended = self.State.CANCELLED if self.is_cancelled else self.State.DONE
         self.state = self.State.FAILED if failure else ended

@@ -32,6 +32,16 @@ def run_import(*, schema: str, import_id: str) -> None:
 
 
 @shared_task
+def take_up_imports_everywhere() -> None:
+    """Go on with every tenant's imports whose worker seems to have died, or was never reached."""
+    for tenant in tenants.active():
+        with schema_context(tenant.schema):
+            silent = ingest.take_up_imports(now=timezone.now())
+        for import_id in silent:
+            run_import.delay(schema=tenant.schema, import_id=str(import_id))
+
+
+@shared_task
 def refresh_reopened(*, schema: str, month: str) -> int:
     """Rate a month that was opened again with the prices in force; returns the cells changed."""
     with schema_context(schema):

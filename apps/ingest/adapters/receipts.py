@@ -12,8 +12,11 @@ from django.db import connection
 
 from apps.core.db import current_schema
 
-Row = tuple[UUID, datetime, str, int | None, int | None, int, int, int, int, int, list[dict[str, Any]]]
-"""Batch, arrival, sender, its key, its person, accepted, duplicates, conflicts, rejected, unpriced, errors."""
+Row = tuple[
+    UUID, datetime, str, int | None, int | None, int, int, int, int, int, list[dict[str, Any]]
+]
+"""Batch, arrival, sender (label, key, person), accepted, duplicates, conflicts, rejected, unpriced,
+errors."""
 
 _COLUMNS: Final = (
     "public_id, received_at, received_from, of_key, of_user, accepted, duplicates, conflicts, "

@@ -17,6 +17,7 @@ from apps.ingest.services.imports import (
     import_events,
     run_import,
     start_import,
+    take_up_imports,
 )
 from apps.ingest.services.mappings import record_mapping, retire_mapping
 from apps.ingest.services.meanings import (
@@ -72,6 +73,7 @@ __all__ = [
     "revert_correction",
     "run_import",
     "start_import",
+    "take_up_imports",
     "void_event",
     "withdraw_meaning",
 ]

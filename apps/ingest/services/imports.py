@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import IO, Final
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Q
 
 from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Scope
@@ -29,6 +30,16 @@ ROWS: Final = 5_000
 MOST_WEIGHT: Final = 16 * 1024 * 1024
 """Characters of one transaction: logs may carry whole conversations."""
 
+SILENCE: Final = timedelta(minutes=10)
+"""After so long without a sign of life the worker of an import is taken for dead."""
+
+MOST_ATTEMPTS: Final = 5
+"""So often an import is begun without storing a part before it is given up."""
+
+_NO_PROGRESS: Final = (
+    "The import broke off five times after row {rows}; the log of the workers says why. Send the "
+    "file again when that is mended: what is stored counts as duplicates."
+)
 MOST_BYTES: Final = 1024 * 1024 * 1024
 ERRORS_KEPT: Final = 1_000
 """Errors that the row of an import shows; `ImportProblem` keeps every one."""
@@ -120,6 +131,19 @@ def cancel_import(*, import_id: uuid.UUID, actor: Actor) -> None:
         raise ImportOver("The import has ended, or is a bill, which is taken whole.")
 
 
+def take_up_imports(*, now: datetime) -> list[uuid.UUID]:
+    """Return unfinished imports that nobody worked on for ten minutes, once in ten minutes each."""
+    silent = Import.objects.filter(finished_at__isnull=True).filter(
+        Q(alive_at__lt=now - SILENCE) | Q(alive_at__isnull=True, created_at__lt=now - SILENCE)
+    )
+    found = list(silent.order_by("pk").values_list("pk", "public_id", "alive_at"))
+    noted = {
+        pk: Import.objects.filter(pk=pk, alive_at=alive_at).update(alive_at=now)
+        for pk, _, alive_at in found
+    }
+    return [public_id for pk, public_id, _ in found if noted[pk]]
+
+
 def run_import(
     *,
     import_id: uuid.UUID,
@@ -129,15 +153,18 @@ def run_import(
     """Import a queued file to its end; running it again goes on where it broke off.
 
     Every part is a transaction of its own. One that was stored and not yet counted, because the
-    worker was killed in between, is found by its receipt and counted once. `told` hears of every
-    part.
+    worker was killed in between, is found by its receipt and counted once. A worker that still
+    has the import loses it to this one. `told` hears of every part.
 
     :raises ImportUnknown: when there is no such import.
     """
     row = Import.objects.filter(public_id=import_id).first()
     if row is None:
         raise ImportUnknown(f"There is no import {import_id}.")
-    if row.finished_at is not None:
+    if not row.take(at=clock()):
+        return
+    if row.attempts > MOST_ATTEMPTS:
+        row.finish(at=clock(), failure=_NO_PROGRESS.format(rows=row.rows_done))
         return
     try:
         with default_storage.open(row.storage_key) as file:
@@ -217,13 +244,13 @@ def _import_events(
         row.refresh_from_db(fields=["is_cancelled"])
         if row.is_cancelled:
             return True
-        at = clock()
-        left = _receipt_left(row)
-        if not row.begin_part(at=at if left is None else left.received_at):
+        at, was_begun = clock(), row.part_at is not None
+        part_at = row.part_at or at
+        if not row.begin_part(at=at, part_at=part_at):
             return False
-        stored = _store(rows, upload, actor, at, first=row.rows_done, read=read)
-        if left is not None:
-            stored = _as_first_stored(stored, left)
+        stored = _store(rows, upload, actor, part_at, first=row.rows_done, read=read)
+        if was_begun:
+            stored = _as_first_stored(stored, _first_receipt(row, part_at))
         with transaction.atomic():
             if not row.advance(stored.receipt, part=stored.part, keep=ERRORS_KEPT):
                 return False
@@ -232,12 +259,14 @@ def _import_events(
     return True
 
 
-def _receipt_left(row: Import) -> IngestBatch | None:
-    """Return the receipt of a part that a killed worker stored and did not count."""
-    if row.part_at is None:
-        return None
-    left = IngestBatch.objects.filter(received_at=row.part_at, received_from=row.created_by)
-    return left.filter(of_key=row.of_key, of_user=row.of_user).first()
+def _first_receipt(row: Import, part_at: datetime) -> IngestBatch:
+    """Return the receipt of a part's first storing, by this worker or one that died or lost it.
+
+    Asked after the part was stored again, which waits for a worker that is storing it still. All
+    that was new went in with one of them.
+    """
+    sent = IngestBatch.objects.filter(received_at=part_at, received_from=row.created_by)
+    return sent.filter(of_key=row.of_key, of_user=row.of_user).order_by("-accepted", "pk")[0]
 
 
 def _as_first_stored(stored: Stored, left: IngestBatch) -> Stored:
