@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("apps.closing.api.urls")),
     path("api/v1/", include("apps.insights.api.urls")),
     path("api/v1/", include("apps.rating.api.urls")),
+    path("api/v1/", include("apps.notifications.api.urls")),
     path("api/v1/", include("apps.periods.api.urls")),
     path("api/v1/", include("apps.directory.api.urls")),
     path("api/v1/", include("apps.costs.api.urls")),

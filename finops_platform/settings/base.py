@@ -118,6 +118,7 @@ TEMPLATES = [
 # What only higher apps know of the things around every page; see apps/core/web/shell.py.
 UNFOLD = {"SITE_TITLE": "FinOps Platform", "SITE_HEADER": "FinOps Platform"}
 CONSOLE_HOOKS = {
+    "bell": "apps.notifications.web.inbox.bell",
     "granters": "apps.accounts.web.access.granters",
     "owners": "apps.insights.web.views.owner_names",
     "period": "apps.insights.web.views.period_badge",

@@ -35,7 +35,7 @@ from apps.ingest.services import backfill_close, backfills
 from apps.notifications import services as notifications
 from apps.notifications.domain.channels import ChannelDraft
 from apps.notifications.domain.channels import Kind as ChannelKind
-from apps.notifications.domain.topics import Topic
+from apps.notifications.domain.topics import Cadence, Medium, Topic
 from apps.periods import services as periods
 from apps.periods.domain.fx import RateKind
 from apps.rating import services as rating
@@ -185,6 +185,17 @@ def _handed_over(marker: str, people: dict[str, Actor]) -> Iterator[str]:
         topics=frozenset(Topic),
     )
     notifications.add_channel(draft=channel, actor=ACTOR, now=NOW)
+    told = notifications.Notice(
+        topic=Topic.BUDGET_ALERT,
+        key=f"alert-{marker}",
+        subject=marker,
+        text=marker,
+        data={},
+        people=(asks.user_id or 0,),
+    )
+    notifications.publish(notices=[told], now=NOW)
+    chosen = {(Topic.BUDGET_ALERT, Medium.EMAIL): Cadence.DIGEST}
+    notifications.set_preferences(chosen=chosen, actor=asks, now=NOW)
     for one in seen:
         account = AccountOf(
             kind=MappingKind.COST_CENTER, key=one.cost_center, account=marker, valid_from=MONTH

@@ -5,11 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import http.server
 import json
 import socket
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,49 +33,10 @@ from apps.notifications.domain.topics import Topic
 from apps.notifications.models import Channel, Delivery
 from apps.notifications.services import Message, Notice
 from tests.accounts.people import person, signed_in
+from tests.notifications.receivers import Receiver
 
 NOW = datetime(2026, 1, 20, 9, tzinfo=UTC)
 ADMIN = system_actor("tests")
-
-
-class Receiver:
-    """A web server that takes down what it is sent and answers with the next of its statuses."""
-
-    def __init__(self, *statuses: int) -> None:
-        self.statuses = list(statuses)
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        receiver = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
-                status = receiver.statuses.pop(0) if receiver.statuses else 204
-                self.send_response(status)
-                if status == 302:
-                    self.send_header("Location", receiver.url)
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                """Say nothing."""
-
-        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?a=1"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
-@pytest.fixture
-def receiver(settings: Any) -> Iterator[Receiver]:
-    settings.WEBHOOKS_MAY_BE_PRIVATE = True
-    found = Receiver()
-    yield found
-    found.close()
 
 
 def hook(address: str, *topics: Topic, name: str = "ERP") -> services.AddedChannel:

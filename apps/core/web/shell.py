@@ -1,7 +1,8 @@
 """What every page shows around its content: tenant, period, person, theme, navigation.
 
 Things that only higher apps know come through `settings.CONSOLE_HOOKS`, a mapping of dotted paths:
-`period` (request -> PeriodBadge or None), `owners` (request -> names of owners, in the order of
+`period` (request -> PeriodBadge or None), `bell` (request -> an object with `url`, `unread` and
+`shown`, or None), `owners` (request -> names of owners, in the order of
 their colors) and `granters` (request -> people who can grant access).
 """
 
@@ -64,6 +65,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "password_reset_url": url_of(_RESET),
         "profile_url": url_of(_PROFILE),
         "period": SimpleLazyObject(partial(ask, "period", request)),
+        "bell": SimpleLazyObject(partial(ask, "bell", request)),
         "nav": SimpleLazyObject(partial(_nav, request, actor)),
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 _STATUS: Final[Mapping[str, tuple[str, str]]] = {
-    **dict.fromkeys(("open", "active", "published", "current"), ("info", "point")),
+    **dict.fromkeys(("open", "active", "published", "current", "unread"), ("info", "point")),
     **dict.fromkeys(
         (
             "done",
@@ -35,6 +35,7 @@ _STATUS: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(
         ("failed", "rejected", "denied", "refused", "revoked", "expired", "suspended"), ("bad", "x")
     ),
+    "critical": ("bad", "alert-circle"),
 }
 
 

@@ -67,7 +67,7 @@ def publish(*, notices: Iterable[Notice], now: datetime) -> int:
 
     People find a notice in their inbox and get a mail at once or in the daily digest, each as
     they prefer. Call it in the transaction that the notices tell of. Safe to repeat: everybody
-    is told of a key once. A dozen queries and two more per 500 deliveries, however many notices
+    is told of a key once. Nine queries and two more per 500 deliveries, however many notices
     there are.
     """
     listed = list(notices)
