@@ -89,6 +89,39 @@ def test_a_discount_takes_effect_by_adoption_and_the_used_price_names_its_list_p
     assert (used.list_amount, used.list_unit_size, used.percent) == (Decimal("2.5"), 1_000_000, 15)
 
 
+def test_a_discount_that_reaches_nothing_is_worth_a_second_look(acme, actor):
+    found = services.record_discount(
+        draft=discount(provider="openai", meter="inputtokens"), actor=actor, now=NOW
+    )
+    (caution,) = rating.cautions(discount=found)
+    assert caution.startswith("No list price is in its scope")
+
+
+@pytest.mark.parametrize("provider", ["openai", "azure"])
+def test_a_discount_that_ties_says_with_which_and_where(acme, actor, provider):
+    def record(**changes):
+        draft = discount(provider=provider, **changes)
+        return services.record_discount(draft=draft, actor=actor, now=NOW)
+
+    def cautions(one):
+        return rating.cautions(discount=one)
+
+    plain, wider = record(model="gpt-4o-2*"), record(model="gpt-4o*")
+    elsewhere = record(model="gpt-4.1*", region="eu")
+    standard = record(model="gpt-4o-2*", service_tier="standard")
+    assert [cautions(one) for one in (plain, wider, elsewhere, standard)] == [[], [], [], []]
+    regional = record(model="gpt-4o-2*", region="eu")
+    (caution,) = cautions(regional)
+    assert str(standard) in caution and "openai gpt-4o-2" in caution
+    (other,) = cautions(standard)
+    assert str(regional) in other
+    services.end_discount(discount=standard, valid_to=NOVEMBER, actor=actor, now=NOW)
+    late = record(model="gpt-4o-2*", context_gt=None, service_tier="standard", valid_from=NOVEMBER)
+    assert len(cautions(late)) == 1
+    services.withdraw_discount(discount=regional, reason="wrong", actor=actor, now=NOW)
+    assert cautions(late) == []
+
+
 def test_a_discount_of_a_reseller_reduces_the_prices_it_resells(acme, actor):
     services.record_discount(draft=discount("10", provider="azure"), actor=actor, now=NOW)
     book = adopt(actor)

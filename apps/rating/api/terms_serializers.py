@@ -191,6 +191,12 @@ class DiscountRecorded(DiscountOutput):
         """Return the number of list prices in the scope; 0 is worth a second look."""
         return selectors.reach(found.scope)
 
+    warnings = serializers.SerializerMethodField()
+
+    def get_warnings(self, found: selectors.DiscountFacts) -> list[str]:
+        """Return what is worth a second look: that it reaches nothing, or ties with another."""
+        return selectors.cautions(discount=found.id)
+
 
 class DiscountsOutput(serializers.Serializer[Any]):
     """All discounts."""

@@ -49,7 +49,7 @@ from apps.rating.selectors.mappings import (
 )
 from apps.rating.selectors.missing import Diagnosis, Diagnostician, Lacking
 from apps.rating.selectors.peers import canonical_draft, list_peers
-from apps.rating.selectors.reach import reach
+from apps.rating.selectors.reach import cautions, reach
 from apps.rating.selectors.sheet import believed_drafts, sheet_csv, sheet_xlsx
 from apps.rating.selectors.used import UsedPrice, prices
 
@@ -83,6 +83,7 @@ __all__ = [
     "book_as_known",
     "browse_prices",
     "canonical_draft",
+    "cautions",
     "commitment",
     "commitments",
     "contract_price",

@@ -188,6 +188,8 @@ class DiscountPage(PageMixin, TemplateView):
         one = self._discount
         may_change = self.actor.may(Scope.PRICES_WRITE) and one.known_to is None
         shown = {"discount": one, "may_change": may_change, "entries": _entries(one)}
+        if one.known_to is None:
+            shown["cautions"] = selectors.cautions(discount=one.id)
         return super().get_context_data(**{**kwargs, **shown})
 
     @property
