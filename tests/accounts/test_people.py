@@ -325,7 +325,7 @@ def test_the_pages_about_people(acme, django_assert_max_num_queries):
         person(Role.MEMBER, email=f"m{number}@people.example", teams=("a", "b"))
     client = signed_in("acme", only_owner())
     client.get("/profile/")
-    with django_assert_max_num_queries(6):  # search_path, session, person, people, teams, period
+    with django_assert_max_num_queries(7):  # path, session, person, people, teams, period, inbox
         page = client.get("/settings/people/")
     assert "m29@people.example" in page.content.decode()
     assert "m29@" not in client.get("/settings/people/?q=m1").content.decode()

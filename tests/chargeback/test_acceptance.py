@@ -13,6 +13,7 @@ import pytest
 import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, connections, transaction
+from django.test.client import encode_multipart
 from django_tenants.utils import schema_context
 
 from apps.accounts import selectors as accounts
@@ -401,6 +402,29 @@ def test_the_api_disputes_with_a_file_and_serves_it_to_finance(
         f"/api/v1/statements/{own}/accept", {}, "application/json", headers=bearer(key)
     )
     assert (accepted.status_code, accepted.json()["state"]) == (200, "accepted")
+
+
+@time_machine.travel(LATER, tick=False)
+def test_a_dispute_with_files_counts_once_under_its_key(own: UUID, dana: Actor) -> None:
+    """Every try of a form has another boundary; what was filled in is the same."""
+    request = account_services.KeyRequest(KeyKind.PERSONAL, "cli", frozenset({Scope.COSTS_READ}))
+    key = account_services.issue_key(actor=dana, request=request, now=NOW)
+
+    def send(content: bytes, boundary: str) -> Any:
+        form = {"comment": "Twice.", "files": SimpleUploadedFile("a.txt", content)}
+        return browser("acme").post(
+            f"/api/v1/statements/{own}/dispute",
+            encode_multipart(boundary, form),
+            content_type=f"multipart/form-data; boundary={boundary}",
+            headers={**bearer(key), "idempotency-key": "d-1"},
+        )
+
+    first, again = send(b"x" * 3_000_000, "AaAa"), send(b"x" * 3_000_000, "BbBb")
+    assert (first.status_code, again.status_code) == (201, 201), first.content
+    assert again.content == first.content
+    assert again["Idempotent-Replayed"] == "true"
+    assert send(b"other", "AaAa").json()["code"] == "idempotency_conflict"
+    assert Response.objects.count() == 1
 
 
 @pytest.mark.parametrize("body", [[], [1], "x", {"comment": 1, "line": []}, {"color": 1}, {}])

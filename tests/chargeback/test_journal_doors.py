@@ -70,6 +70,11 @@ def test_the_api_names_gaps_makes_files_and_confirms(
         "JNL-2026-10-01"
     ]
     assert call("post", "journals", {"period": "2026-10"}).json()["batch"] == "JNL-2026-10-01"
+    kept = {"idempotency-key": "k"}
+    first = call("post", "journals", {"period": "2026-10"}, **kept)
+    again = call("post", "journals", {"period": "2026-10"}, **kept)
+    assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")
+    assert call("post", "journals", {"period": "2026-09"}, **kept).status_code == 409
     for path, status in (
         ("journals/2026-11.csv", 409),
         ("journals/2026-10.csv?batch=JNL-2026-11-01", 404),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final, TypeVar
+from hashlib import sha256
+from typing import Any, Final, TypeVar, cast
 
-from django.http import HttpResponse
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
@@ -15,6 +17,7 @@ from rest_framework.response import Response
 
 from apps.accounts.services.answers import Answer, answer_once
 from apps.core.api.permissions import actor_of
+from apps.core.domain.canonical import canonical_json
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -35,18 +38,42 @@ def once(post: View) -> View:
         if key is None:
             response: HttpResponseBase = post(view, request, *args, **kwargs)
             return response
-        sent = request._request
-        asked = "\n".join((sent.method or "", sent.get_full_path(), "")).encode() + sent.body
         answer = answer_once(
             owner=actor_of(request).identity,
             key=key,
-            request=asked,
+            request=_asked(request),
             now=timezone.now(),
             act=lambda: _answer(post(view, request, *args, **kwargs)),
         )
         return _response(answer)
 
     return answered  # type: ignore[return-value]
+
+
+def _asked(request: Request) -> bytes:
+    """Return what makes two requests the same.
+
+    Of a form with files it is what was filled in: its bytes name a boundary that clients make up
+    anew for every try.
+    """
+    sent = request._request
+    head = "\n".join((sent.method or "", sent.get_full_path(), "")).encode()
+    if sent.content_type != "multipart/form-data":
+        return head + sent.body
+    form = cast("QueryDict", request.data)
+    filled = [(name, form.getlist(name)) for name in sorted(form)]
+    shown = [[name, *(_told(value) for value in values)] for name, values in filled]
+    return head + canonical_json({"form": shown})
+
+
+def _told(value: object) -> str:
+    if not isinstance(value, UploadedFile):
+        return str(value)
+    digest = sha256()
+    for chunk in value.chunks():
+        digest.update(chunk)
+    value.seek(0)
+    return f"{value.name} {digest.hexdigest()}"
 
 
 def _answer(response: HttpResponseBase) -> Answer:

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.chargeback import selectors, services
 from apps.chargeback.api import answer_shapes as shapes
 from apps.core.api.listing import page_of
@@ -45,6 +46,7 @@ class Accept(APIView):
         request=shapes.AcceptInput,
         responses=shapes.AcceptanceOutput,
     )
+    @once
     def post(self, request: Request, id: UUID) -> Response:
         """Accept a statement; a person does, never a service key. Twice is once."""
         asked = shapes.AcceptInput(data=request.data)
@@ -73,6 +75,7 @@ class Dispute(APIView):
         },
         responses={201: shapes.ResponseOutput},
     )
+    @once
     def post(self, request: Request, id: UUID) -> Response:
         """Dispute a statement; repeating the same words about the same line is one dispute."""
         asked: shapes.DisputeInput
@@ -99,6 +102,7 @@ class Resolve(APIView):
         request=shapes.ResolveInput,
         responses=shapes.ResponseOutput,
     )
+    @once
     def post(self, request: Request, id: UUID, dispute: UUID) -> Response:
         """Reject a dispute with a reason, or name the adjustment that corrects it."""
         asked = shapes.ResolveInput(data=request.data)
@@ -124,6 +128,7 @@ class Withdraw(APIView):
         request=shapes.WithdrawInput,
         responses=shapes.ResponseOutput,
     )
+    @once
     def post(self, request: Request, id: UUID, dispute: UUID) -> Response:
         """Take one's own dispute back."""
         asked = shapes.WithdrawInput(data=request.data)

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.chargeback import selectors, services
 from apps.chargeback.api import export_shapes as shapes
 from apps.chargeback.tasks import write_export
@@ -75,6 +76,7 @@ class Exports(APIView):
         request=shapes.FocusQuery,
         responses={202: shapes.ExportOutput},
     )
+    @once
     def post(self, request: Request) -> Response:
         """Ask for a file; the same one of the same run is written once."""
         asked = shapes.FocusQuery(data=request.data)

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.chargeback import selectors, services
 from apps.chargeback.api import journal_shapes as shapes
 from apps.core.api.listing import page_of
@@ -48,6 +49,7 @@ class Journals(APIView):
         request=shapes.PrepareInput,
         responses=shapes.JournalOutput,
     )
+    @once
     def post(self, request: Request) -> Response:
         """Make the journal of a closed month; asking again returns the same one."""
         asked = shapes.PrepareInput(data=request.data)
@@ -126,6 +128,7 @@ class Posting(APIView):
         request=shapes.PostingInput,
         responses=shapes.JournalOutput,
     )
+    @once
     def post(self, request: Request, batch: str) -> Response:
         """Note the ledger's reference; the same one twice is once."""
         asked = shapes.PostingInput(data=request.data)
@@ -184,6 +187,7 @@ class Mappings(APIView):
         request=shapes.AccountMappingInput,
         responses={201: shapes.AccountMappingOutput},
     )
+    @once
     def post(self, request: Request) -> Response:
         """Give a cost center or a provider an account from a month on."""
         asked = shapes.AccountMappingInput(data=request.data)
