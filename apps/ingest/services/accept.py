@@ -12,6 +12,7 @@ from typing import Final
 from django.db import connection
 
 from apps.accounts import services as accounts
+from apps.budgets import services as budgets
 from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Scope
 from apps.ingest.adapters.receipts import store_receipts
@@ -125,7 +126,23 @@ def _write(plan: _Plan, *, patiently: bool) -> list[Receipt]:
             raise BatchRefused(receipts[0].errors)
         _keep(receipts, headers, plan.requests)
         usage.roll_up(booked=recorded.booked)
+        if recorded.sums:
+            budgets.draw_sums(
+                sums=recorded.sums,
+                feed=plan.feed,
+                named=_holds_named(recorded.claimed),
+                now=plan.requests[0].received_at,
+            )
     return receipts
+
+
+def _holds_named(claimed: Claimed) -> list[tuple[uuid.UUID, str]]:
+    """Return the holds that new events name, with the names of the events."""
+    return [
+        (item.draft.hold, f"{item.source}/{item.event_id}")
+        for _, item in claimed.new
+        if item.draft.hold is not None
+    ]
 
 
 def _conflict(item: Placed) -> ItemError:

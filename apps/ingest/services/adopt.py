@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from apps.budgets import services as budgets
 from apps.core.domain.access import Actor
 from apps.core.domain.months import Month
 from apps.periods import services as periods
@@ -50,7 +51,9 @@ def hold_prices() -> Held:
     What is recorded about prices in the same transaction comes into force by `adopt_held`.
     """
     version = rating_services.hold_version()
-    return Held(version, periods.hold_open(months=usage.open_months_in_use()))
+    months = periods.hold_open(months=usage.open_months_in_use())
+    budgets.hold_still()
+    return Held(version, months)
 
 
 def adopt_held(*, held: Held, actor: Actor, now: datetime) -> Adoption:
@@ -66,8 +69,7 @@ def adopt_held(*, held: Held, actor: Actor, now: datetime) -> Adoption:
         if state is State.OPEN
         and usage.prices_moved(month=month, before=sheets[0], after=sheets[1])
     ]
-    return Adoption(
-        before,
-        after,
-        tuple(usage.rerate(month=month, actor=actor, now=now) for month in months),
-    )
+    rerated = tuple(usage.rerate(month=month, actor=actor, now=now) for month in months)
+    if any(each.cells for each in rerated):
+        budgets.recount(now=now)
+    return Adoption(before, after, rerated)

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from django.db import transaction
 
+from apps.budgets import services as budgets
 from apps.core.domain.access import Actor
 from apps.core.domain.errors import TooLarge, Unprocessable
 from apps.ingest.domain.receipt import ItemError
@@ -133,6 +134,7 @@ def _close(backfill: UUID, actor: Actor, now: datetime) -> None:
             usage.replace_events(
                 taken=plan.taken, brought=plan.brought, book_in=book_in, entry=entry
             )
+            budgets.recount(now=now)
             _settle(row, plan, entry, actor)
 
 

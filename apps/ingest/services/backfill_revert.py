@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.budgets import services as budgets
 from apps.core.domain.access import Actor
 from apps.core.domain.errors import Conflict
 from apps.ingest.models import Backfill, BackfillChange, Correction
@@ -60,6 +61,7 @@ def _revert(backfill: UUID, reason: str, actor: Actor, now: datetime) -> None:
             taken, corrections = _undone(row, changes, reason, actor, now)
             Correction.objects.bulk_create(corrections, batch_size=2_000)
             usage.replace_events(taken=taken, brought=[], book_in=book_in, entry=entry)
+            budgets.recount(now=now)
             Backfill.objects.filter(pk=row.pk).update(
                 state=Backfill.State.REVERTED,
                 reverted_by=actor.label,

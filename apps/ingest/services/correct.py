@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from apps.audit import services as audit
+from apps.budgets import services as budgets
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, FieldError, Invalid, Unprocessable
 from apps.core.domain.months import Month
@@ -145,7 +146,7 @@ def _void(order: _Order) -> CorrectionFacts:
         live = _live(rows)
         entry = usage.Entry(uuid.uuid4(), order.now)
         _reverse(live, live.revision, book_in, entry)
-        return _keep(order, entry, "void", live, None)
+        return _keep(order, entry, "void", live, None, {live.occurred_at})
 
 
 def _amend(order: _Order, draft: Draft) -> CorrectionFacts:
@@ -168,7 +169,8 @@ def _amend(order: _Order, draft: Draft) -> CorrectionFacts:
             entry=entry,
             feed=live.feed,
         )
-        return _keep(order, entry, "amend", live, number)
+        moments = {live.occurred_at, item.draft.time}
+        return _keep(order, entry, "amend", live, number, moments)
 
 
 def _revert(order: _Order) -> CorrectionFacts:
@@ -187,7 +189,8 @@ def _revert(order: _Order) -> CorrectionFacts:
             present = _row(rows, last.to_revision, 1)
             _reverse(present, present.revision, book_in, entry)
         _reverse(taken_back, number, book_in, entry)
-        return _keep(order, entry, "revert", present, number)
+        moments = {present.occurred_at, taken_back.occurred_at}
+        return _keep(order, entry, "revert", present, number, moments)
 
 
 def _reverse(
@@ -255,8 +258,14 @@ def says_the_same(live: StoredRow, item: Placed) -> bool:
 
 
 def _keep(
-    order: _Order, entry: usage.Entry, kind: str, taken: StoredRow, number: int | None
+    order: _Order,
+    entry: usage.Entry,
+    kind: str,
+    taken: StoredRow,
+    number: int | None,
+    moments: set[datetime],
 ) -> CorrectionFacts:
+    """Bring budgets along on the days of the moments, and keep and audit the correction."""
     Correction.objects.create(
         public_id=entry.batch,
         source=order.source,
@@ -269,6 +278,7 @@ def _keep(
         made_by=order.actor.label,
         made_at=order.now,
     )
+    budgets.recount(now=order.now, moments=moments)
     words = {"void": "event.voided", "amend": "event.amended", "revert": "event.reverted"}
     audit.record(
         actor=order.actor,

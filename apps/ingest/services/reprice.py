@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from apps.audit import services as audit
+from apps.budgets import services as budgets
 from apps.core.domain.access import Actor
 from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.errors import Invalid
@@ -54,6 +55,7 @@ def correct_prices(
             order = usage.Correcting(month, booked_in, reason.strip(), actor, now)
             result = usage.book_price_corrections(order=order)
             if result.facts:
+                budgets.recount(now=now)
                 _record(result, order, "prices.corrected")
         return result
 
@@ -127,8 +129,20 @@ def refresh_reopened(*, month: Month, actor: Actor, now: datetime) -> usage.Rera
             order = usage.Correcting(month, booked_in, "the month was reopened", actor, now)
             result = usage.undo_price_corrections(order=order)
             if result.facts:
+                budgets.recount(now=now)
                 _record(result, order, "prices.correction_undone")
-    return usage.rerate(month=month, actor=actor, now=now)
+    return again_when_moved(lambda: _rerated(month, actor, now))
+
+
+def _rerated(month: Month, actor: Actor, now: datetime) -> usage.Rerating:
+    """Rate a month again under the locks of budgets too, as rating audits before it ends."""
+    sheet, calendar = usage.current_sheet()
+    with booking_transaction(sheet):
+        hold([month], calendar)
+        budgets.hold_still()
+        result = usage.rerate(month=month, actor=actor, now=now)
+        budgets.recount(now=now)
+    return result
 
 
 def _record(result: usage.PricesCorrected, order: usage.Correcting, action: str) -> None:

@@ -27,10 +27,11 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of placed events, and what `roll_up` is to add last."""
+    """What became of placed events, what `roll_up` is to add last, and the sums it was made of."""
 
     claimed: Claimed
     booked: Booked
+    sums: Sums
 
 
 def record(
@@ -55,7 +56,7 @@ def record(
     _copy_events(map(desk.tell_apart, _chunks(placed)), placed, book_in, headers)
     claimed = desk.claimed
     if not claimed.new:
-        return Recorded(claimed, ())
+        return Recorded(claimed, (), {})
     sums: Sums = {}
     claimed.new.sort(key=_name)
     with store.storing_keys() as store_keys:
@@ -64,7 +65,7 @@ def record(
             sum_up(sums, pairs)
         booked = _booked(sums, book_in, headers[0].feed)
     _keep_what_came_along(desk.along, headers)
-    return Recorded(claimed, booked)
+    return Recorded(claimed, booked, sums)
 
 
 def record_patiently(
@@ -86,7 +87,7 @@ def record_patiently(
     sums: Sums = {}
     sum_up(sums, desk.claimed.new)
     _keep_what_came_along(desk.along, headers)
-    return Recorded(desk.claimed, _booked(sums, book_in, headers[0].feed))
+    return Recorded(desk.claimed, _booked(sums, book_in, headers[0].feed), sums)
 
 
 def months_of(placed: Iterable[Placed]) -> set[Month]:

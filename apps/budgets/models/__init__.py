@@ -1,0 +1,35 @@
+"""Tables of budgets and guardrails."""
+
+from apps.budgets.models.budgets import (
+    Alert,
+    Budget,
+    BudgetRaise,
+    BudgetWindow,
+    DailySpend,
+    Registry,
+    Snooze,
+)
+from apps.budgets.models.guardrails import (
+    GuardrailDecision,
+    Hold,
+    HoldPart,
+    Justification,
+    ModelPolicy,
+    State,
+)
+
+__all__ = [
+    "Alert",
+    "Budget",
+    "BudgetRaise",
+    "BudgetWindow",
+    "DailySpend",
+    "GuardrailDecision",
+    "Hold",
+    "HoldPart",
+    "Justification",
+    "ModelPolicy",
+    "Registry",
+    "Snooze",
+    "State",
+]

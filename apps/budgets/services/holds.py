@@ -1,0 +1,107 @@
+"""Holds: money set aside, resized, released. Windows are locked before any hold changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from apps.budgets.models import Hold, HoldPart, State
+from apps.budgets.services.counters import Draw, over, rows_of, run
+
+_RELEASE: Final = """
+UPDATE {schema}.budgets_hold SET state = %s, ended_at = %s
+ WHERE id = ANY (%s) AND state IN ('open', 'settled')
+RETURNING id
+"""
+_NAME: Final = """
+UPDATE {schema}.budgets_hold AS h SET event_ref = n.event
+  FROM unnest(%s::bigint[], %s::text[]) AS n(id, event) WHERE h.id = n.id
+"""
+_FREE: Final = f"""
+UPDATE {{schema}}.budgets_budgetwindow AS kept
+   SET held = kept.held - freed.amount, overrun = {over(held="(kept.held - freed.amount)")}
+  FROM (SELECT window_id, sum(amount) AS amount FROM {{schema}}.budgets_holdpart
+         WHERE hold_id = ANY (%s) GROUP BY window_id) AS freed
+ WHERE kept.id = freed.window_id AND freed.amount <> 0
+"""  # noqa: S608 - names of ours only
+_RESIZE: Final = f"""
+UPDATE {{schema}}.budgets_budgetwindow AS kept
+   SET held = kept.held + new.more, overrun = {over(held="(kept.held + new.more)")}
+  FROM unnest(%s::bigint[], %s::numeric[]) AS new(id, more)
+ WHERE kept.id = new.id
+"""  # noqa: S608 - names of ours only
+_GROWN: Final = f"""
+UPDATE {{schema}}.budgets_budgetwindow AS kept SET overrun = {over(held="(kept.held + new.more)")}
+  FROM unnest(%s::bigint[], %s::numeric[]) AS new(id, more)
+ WHERE kept.id = new.id AND new.more > 0
+"""  # noqa: S608 - names of ours only
+_ADD: Final = """
+UPDATE {schema}.budgets_budgetwindow AS kept SET held = kept.held + new.more
+  FROM unnest(%s::bigint[], %s::numeric[]) AS new(id, more)
+ WHERE kept.id = new.id
+"""
+
+__all__ = ["State", "expired", "live_holds", "release", "reserve", "resize", "windows_held"]
+
+
+def live_holds(wanted: Iterable[UUID]) -> dict[int, Hold]:
+    """Return those holds that hold money, by key; not locked."""
+    rows = Hold.objects.filter(
+        public_id__in=list(wanted), state__in=[State.OPEN.value, State.SETTLED.value]
+    )
+    return {row.pk: row for row in rows.order_by("id")}
+
+
+def expired(*, now: datetime, windows: Iterable[int] | None = None) -> dict[int, Hold]:
+    """Return the holds that hold money past their time, of some windows or of all; not locked."""
+    rows = Hold.objects.filter(
+        state__in=[State.OPEN.value, State.SETTLED.value], expires_at__lte=now
+    )
+    if windows is not None:
+        rows = rows.filter(parts__window_id__in=list(windows)).distinct()
+    return {row.pk: row for row in rows.order_by("id")}
+
+
+def windows_held(live: Mapping[int, Hold]) -> list[Draw]:
+    """Return the windows in which holds hold money, as draws of nothing: for locking them."""
+    parts = HoldPart.objects.filter(hold_id__in=live).select_related("window__budget")
+    return [Draw(one.window.budget.facts, one.window.days) for one in parts.order_by("window_id")]
+
+
+def release(
+    live: Mapping[int, Hold], *, state: State, now: datetime, events: Mapping[UUID, str]
+) -> int:
+    """End holds whose windows are locked, and free what they held; return how many still held.
+
+    Of two who end the same hold one finds it ended, so money is freed once.
+    """
+    ended = [row[0] for row in rows_of(_RELEASE, [state.value, now, sorted(live)])]
+    if ended:
+        run(_FREE, [ended])
+    named = [(key, events[live[key].public_id]) for key in ended if live[key].public_id in events]
+    if named:
+        run(_NAME, [list(column) for column in zip(*named, strict=True)])
+    return len(ended)
+
+
+def reserve(amounts: Mapping[int, Decimal]) -> None:
+    """Hold amounts in windows that are locked and have the room; by key of the window.
+
+    :raises django.db.IntegrityError: when a hard limit would be passed; the database's last word.
+    """
+    keys = sorted(amounts)
+    run(_ADD, [keys, [amounts[key] for key in keys]])
+
+
+def resize(more: Mapping[int, Decimal]) -> None:
+    """Change what is held in locked windows after use: it counts, even above a hard limit.
+
+    The overrun is raised before what is held, as no statement may raise both.
+    """
+    keys = sorted(more)
+    values = [keys, [more[key] for key in keys]]
+    run(_GROWN, values)
+    run(_RESIZE, values)
