@@ -216,7 +216,7 @@ def _too_much(auto: AutoApproval, risk: Risk, currency: str) -> str | None:
 
 def _no_budget(risk: Risk, currency: str) -> str | None:
     if risk.budget_left is None:
-        return "The team has no budget that it could be taken from"
+        return f"The team has no budget in {currency} that it could be taken from"
     if risk.amount is None or risk.budget_left < risk.amount:
         return f"The team's budget has only {currency} {risk.budget_left:,f} left"
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.money import EXACT, PUBLISHED_QUANTUM
 
 
@@ -84,3 +85,30 @@ def _ratio(amount: Decimal, by: Decimal) -> Decimal | None:
     if not by:
         return None
     return EXACT.divide(amount, by).quantize(PUBLISHED_QUANTUM, ROUND_HALF_EVEN, EXACT)
+
+
+def results_payload(found: Results) -> dict[str, object]:
+    """Return figures as plain JSON, ratios and all."""
+    amounts = (
+        "spent",
+        "approved",
+        "likely",
+        "tokens",
+        "value_each",
+        "value",
+        "cost_per_success",
+        "tokens_per_success",
+        "cost_per_request",
+        "roi",
+        "expected_roi",
+        "against_estimate",
+    )
+    plain = ("currency", "requests", "outcome", "successes", "target", "missing_successes")
+    return {
+        **{name: getattr(found, name) for name in plain},
+        **{name: _text(getattr(found, name)) for name in amounts},
+    }
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else plain_decimal(value)

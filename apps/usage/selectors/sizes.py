@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-import orjson
 from django.db import connection
 
 from apps.core.domain.access import Actor
@@ -60,8 +60,10 @@ def request_sizes(
     left out, and so is what the actor may not see. Six queries.
     """
     book = rating.price_book()
-    sent = _sent_skus(book, provider, model, until)
-    tag_sets = _tag_sets(team, book, provider, model, since, until, actor)
+    wanted = _named(book, provider, model, until)
+    sent = _sent_skus(book, wanted, until)
+    pairs = _pairs(since, until)
+    tag_sets = _tag_sets(pairs, wanted, team, until, actor)
     if not sent or not tag_sets:
         return []
     months = _months(since, until)
@@ -73,9 +75,8 @@ def request_sizes(
         return [_size(row, sent, book) for row in cursor.fetchall() if row[2] < until]
 
 
-def _sent_skus(book: PriceBook, provider: str, model: str, at: datetime) -> dict[int, SentSku]:
+def _sent_skus(book: PriceBook, wanted: tuple[str, str], at: datetime) -> dict[int, SentSku]:
     """Return the SKUs, as they were sent, that the price book takes for the model."""
-    wanted = _named(book, provider, model, at)
     return {
         row.pk: row
         for row in SentSku.objects.all()
@@ -96,24 +97,25 @@ def _named(book: PriceBook, provider: str, model: str, at: datetime) -> tuple[st
     return sku.provider, sku.model
 
 
-def _tag_sets(
-    team: str,
-    book: PriceBook,
-    provider: str,
-    model: str,
-    since: datetime,
-    until: datetime,
-    actor: Actor,
-) -> set[int]:
-    """Return the tag sets of the team's use of the model, as owners are on the last day."""
-    zone = tenants.current().timezone
-    first, last = local_day(since, zone), local_day(until, zone)
+def _pairs(since: datetime, until: datetime) -> list[tuple[int, int]]:
+    """Return the tag sets and SKUs of the time, each pair once; one query."""
+    first = local_day(since, tenants.current().timezone)
     with connection.cursor() as cursor:
         cursor.execute(
             _TAG_SETS.format(rollups=table("usage_rollup")), [_months(since, until), first]
         )
-        pairs = cursor.fetchall()
-    wanted = _named(book, provider, model, until)
+        return [(tag_set, sku) for tag_set, sku in cursor.fetchall()]
+
+
+def _tag_sets(
+    pairs: Sequence[tuple[int, int]],
+    wanted: tuple[str, str],
+    team: str,
+    until: datetime,
+    actor: Actor,
+) -> set[int]:
+    """Return the tag sets of the team's use of the model, as owners are on the last day."""
+    on = local_day(until, tenants.current().timezone)
     tag_sets = tag_sets_of({pair[0] for pair in pairs})
     skus = skus_of({pair[1] for pair in pairs})
     attribution = directory.attribution()
@@ -122,7 +124,7 @@ def _tag_sets(
         tag_set, sku = tag_sets[tag_set_id], skus[sku_id]
         if (sku.provider, sku.model) != wanted:
             continue
-        owner = owner_of(attribution, tag_set, sku, last)
+        owner = owner_of(attribution, tag_set, sku, on)
         visible = sees_everything(actor) or may_see(actor, owner, tag_set.tags)
         if visible and team in (owner.team, tag_set.tags.get("team")):
             found.add(tag_set_id)
@@ -140,7 +142,7 @@ def _months(since: datetime, until: datetime) -> list[Any]:
 
 def _size(row: Sequence[Any], sent: dict[int, SentSku], book: PriceBook) -> RequestSize:
     sent_sku, context, occurred_at, meters = row
-    quantities = orjson.loads(meters) if isinstance(meters, str) else meters
+    quantities = json.loads(meters, parse_float=Decimal) if isinstance(meters, str) else meters
     tokens = {name: int(value) for name, value in quantities.items() if name.endswith("_tokens")}
     output = sum(count for name, count in tokens.items() if name.startswith("output"))
     cached = sum(count for name, count in tokens.items() if name.startswith("cached"))

@@ -1,0 +1,69 @@
+"""Questions about experiments and approvals; answers are frozen values."""
+
+from apps.experiments.selectors.assessing import assess
+from apps.experiments.selectors.commitments import (
+    Commitment,
+    Irregularity,
+    commitments,
+    irregularities,
+)
+from apps.experiments.selectors.inbox import Waiting, may_decide, waiting
+from apps.experiments.selectors.people import DelegationMissing, deciders, delegations
+from apps.experiments.selectors.policies import (
+    PolicyFacts,
+    PolicyMissing,
+    current_policy,
+    policies,
+    policy,
+)
+from apps.experiments.selectors.requests import (
+    attachments,
+    request,
+    request_by_code,
+    requests,
+    revisions,
+    row_of,
+    submissions,
+)
+from apps.experiments.selectors.results import (
+    ModelUse,
+    daily_spend,
+    reports,
+    results,
+    use_by_model,
+)
+from apps.experiments.selectors.simulating import Simulated, Simulation, simulate
+
+__all__ = [
+    "Commitment",
+    "DelegationMissing",
+    "Irregularity",
+    "ModelUse",
+    "PolicyFacts",
+    "PolicyMissing",
+    "Simulated",
+    "Simulation",
+    "Waiting",
+    "assess",
+    "attachments",
+    "commitments",
+    "current_policy",
+    "daily_spend",
+    "deciders",
+    "delegations",
+    "irregularities",
+    "may_decide",
+    "policies",
+    "policy",
+    "reports",
+    "request",
+    "request_by_code",
+    "requests",
+    "results",
+    "revisions",
+    "row_of",
+    "simulate",
+    "submissions",
+    "use_by_model",
+    "waiting",
+]

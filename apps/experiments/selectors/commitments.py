@@ -1,0 +1,111 @@
+"""Money that is approved and not yet spent, and what finance should look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from apps.budgets import selectors as budgets
+from apps.budgets.selectors import GrantStanding
+from apps.core.domain.access import Actor
+from apps.core.domain.months import local_day
+from apps.experiments.domain.facts import RequestFacts
+from apps.experiments.domain.states import FUNDED, State
+from apps.experiments.selectors.inbox import waiting
+from apps.experiments.selectors.requests import requests
+from apps.tenants import selectors as tenants
+
+_SOON: Final = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """An experiment's money: granted, spent, held, and what is still committed."""
+
+    request: RequestFacts
+    standing: GrantStanding
+
+    @property
+    def open(self) -> Decimal:
+        """Return what is approved and not yet spent; nothing once it is overspent."""
+        return max(self.standing.amount - self.standing.spent, Decimal(0))
+
+    @property
+    def over(self) -> Decimal:
+        """Return what was spent above the approval."""
+        return max(self.standing.spent - self.standing.amount, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Irregularity:
+    """Something that finance should look at: what it is, and of which request."""
+
+    kind: str
+    request: RequestFacts
+    text: str
+    amount: Decimal | None
+
+    @property
+    def id(self) -> UUID:
+        """Return the request's id."""
+        return self.request.id
+
+
+def commitments(*, actor: Actor) -> list[Commitment]:
+    """Return the experiments that have money, the largest open amount first."""
+    found = [
+        Commitment(one, budgets.grant_standing(grant=one.grant))
+        for one in requests(actor=actor, states=FUNDED)
+        if one.grant is not None
+    ]
+    return sorted(found, key=lambda one: (-one.open, one.request.code))
+
+
+def irregularities(*, actor: Actor, now: datetime) -> list[Irregularity]:
+    """Return overspent, late, stuck, revoked and unclaimed things, the gravest first."""
+    return [
+        *_overspent(actor),
+        *_stuck(actor, now),
+        *_unused(actor, now),
+        *_revoked(actor, now),
+    ]
+
+
+def _overspent(actor: Actor) -> Iterator[Irregularity]:
+    for one in commitments(actor=actor):
+        if one.over:
+            yield Irregularity(
+                "overspent", one.request, "More was spent than is approved", one.over
+            )
+
+
+def _stuck(actor: Actor, now: datetime) -> Iterator[Irregularity]:
+    for one in waiting(actor=actor, now=now):
+        stuck = [step.name for step in one.round.steps if step.is_stuck]
+        if stuck:
+            text = f"Too few people can decide {', '.join(stuck)}"
+            yield Irregularity("stuck", one.request, text, one.round.amount)
+        elif one.is_late(now):
+            yield Irregularity("late", one.request, "The time to decide is over", one.round.amount)
+
+
+def _unused(actor: Actor, now: datetime) -> Iterator[Irregularity]:
+    """Yield what ends soon and was hardly used: money that others could have."""
+    today = local_day(now, tenants.current().timezone)
+    for one in commitments(actor=actor):
+        ends_on = one.standing.ends_on
+        hardly = one.standing.spent * 10 < one.standing.amount
+        if hardly and today <= ends_on <= today + _SOON:
+            yield Irregularity(
+                "unused", one.request, "Less than a tenth is used and it ends soon", one.open
+            )
+
+
+def _revoked(actor: Actor, now: datetime) -> Iterator[Irregularity]:
+    for one in requests(actor=actor, states=[State.REVOKED]):
+        if one.ended_at is not None and one.ended_at > now - timedelta(days=30):
+            yield Irregularity("revoked", one, one.end_reason, one.released)

@@ -1,0 +1,39 @@
+"""Rows that are changed: found, allowed, and locked in the order of docs/locking.md."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from apps.core.domain.access import Actor, Scope
+from apps.experiments.domain.states import ExperimentMissing, NotYours, RoundState
+from apps.experiments.models import ExperimentRequest, Submission
+from apps.experiments.selectors.requests import visible
+
+
+def locked(*, id: UUID, actor: Actor) -> ExperimentRequest:
+    """Return a request's row, held until the transaction ends: whoever changes it queues here.
+
+    :raises ExperimentMissing: when there is none that the actor may see.
+    """
+    row = visible(actor).select_for_update().filter(public_id=id).first()
+    if row is None:
+        raise ExperimentMissing("There is no such experiment that you may see.")
+    return row
+
+
+def require_own(row: ExperimentRequest, actor: Actor) -> None:
+    """Pass when the actor asked for it, is to spend it, or administers the tenant.
+
+    :raises NotYours: when not.
+    """
+    own = actor.user_id is not None and actor.user_id in (row.requested_by_user, row.owner_user)
+    if not (own or actor.label == row.requested_by or actor.may(Scope.ADMIN)):
+        raise NotYours(
+            f"{row.code} belongs to {row.requested_by} and {row.owner}; ask one of them."
+        )
+
+
+def open_round(row: ExperimentRequest) -> Submission | None:
+    """Return the round that waits for decisions, held; None when none does."""
+    rows = Submission.objects.select_for_update().filter(request=row, state=RoundState.OPEN.value)
+    return rows.first()

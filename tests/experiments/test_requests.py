@@ -1,0 +1,577 @@
+"""Requests from draft to report: real database, exact money, each refusal changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from apps.audit import selectors as audit
+from apps.budgets import selectors as budgets
+from apps.budgets import services as budget_services
+from apps.core.domain.access import Scope
+from apps.core.domain.errors import Forbidden, Invalid
+from apps.experiments import selectors, services
+from apps.experiments.domain.proposals import ProposalInvalid
+from apps.experiments.domain.seats import NoSeat, SamePerson
+from apps.experiments.domain.states import (
+    ExperimentMissing,
+    NotInState,
+    NotYours,
+    RoundState,
+    State,
+    StepState,
+    Verdict,
+)
+from apps.experiments.models import (
+    Decision,
+    ExperimentRequest,
+    OutcomeReport,
+    Revision,
+    Step,
+    Submission,
+)
+from apps.ingest.services.outcomes import record_outcomes
+from apps.notifications.models import Delivery, PersonalNotice
+from tests.experiments.base import (
+    NOW,
+    D,
+    People,
+    create,
+    proposal,
+    running,
+    say,
+    settle,
+    state_policy,
+    submit,
+)
+from tests.ingest.factories import event, send
+
+TEN = date(2026, 2, 10)
+
+
+@pytest.fixture
+def people(acme: Any) -> People:
+    from apps.experiments.selectors.assessing import forget_histories
+
+    forget_histories()
+    return settle()
+
+
+def test_a_request_is_priced_when_it_is_written(people: People) -> None:
+    made = create(people)
+    assert (made.code, made.state, made.asked) == ("exp-1", State.DRAFT, D("40.00"))
+    band = made.revision.assessment.estimate.band
+    assert band is not None
+    assert (band.low, band.likely, band.high) == (D(10), D(20), D(40))
+    assert create(people).code == "exp-2"
+    assert [one.action for one in audit.history(subject="experiment", subject_id="exp-1")] == [
+        "experiment.created"
+    ]
+
+
+def test_approval_grants_the_money_and_the_tag_draws_it_down(people: People) -> None:
+    asked = submit(people)
+    assert asked.state is State.SUBMITTED
+    done = say(asked, people.approver)
+    assert (done.state, done.amount, done.ends_on) == (State.RUNNING, D(40), TEN)
+    assert done.grant is not None
+    assert budgets.grant_standing(grant=done.grant).left == D(40)
+    tagged = {"team": "search", "experiment": done.code}
+    send([event(f"e{n}", tags=tagged) for n in range(3)], received_at=NOW)
+    # 400 x 2.50 + 800 x 1.25 + 300 x 10 per million is half a cent an event
+    standing = budgets.grant_standing(grant=done.grant)
+    assert (standing.spent, standing.left) == (D("0.015"), D("39.985"))
+    [found] = selectors.commitments(actor=people.finance)
+    assert (found.request.code, found.open, found.over) == ("exp-1", D("39.985"), D(0))
+
+
+def test_an_approved_one_starts_on_its_day(people: People) -> None:
+    later = running(people, starts_on=date(2026, 1, 25))
+    assert later.state is State.APPROVED
+    assert services.follow_up(now=NOW).started == 0
+    assert services.follow_up(now=NOW + timedelta(days=5)).started == 1
+    assert services.follow_up(now=NOW + timedelta(days=5)).started == 0
+    assert selectors.request(id=later.id, actor=people.owner).state is State.RUNNING
+
+
+def test_own_requests_are_not_decided_and_every_seat_is_checked(people: People) -> None:
+    own = services.create(proposal=proposal(), actor=people.approver, now=NOW)
+    own = services.submit(id=own.id, actor=people.approver, now=NOW)
+    with pytest.raises(SamePerson):
+        say(own, people.approver)
+    spent_by = create(people, owner="paula@lab.example")
+    spent_by = services.submit(id=spent_by.id, actor=people.engineer, now=NOW)
+    with pytest.raises(SamePerson):
+        say(spent_by, people.approver)
+    with pytest.raises(Forbidden):
+        say(own, people.engineer)
+    with pytest.raises(Forbidden):
+        say(own, people.finance)
+    key = replace(people.second, kind="key", label="key:robot", user_id=None)
+    with pytest.raises(Forbidden):
+        say(own, key)
+    assert not Decision.objects.exists()
+    state_policy(otherwise=[{"name": "Boss", "approvers": {"roles": ["owner"]}}])
+    with pytest.raises(NoSeat):
+        say(submit(people), people.approver)
+
+
+def test_two_people_have_to_agree_where_the_policy_says_so(people: People) -> None:
+    state_policy(
+        routes=[
+            {
+                "name": "Dear",
+                "when": {"amount_over": "30"},
+                "steps": [
+                    {"name": "Product", "quorum": 2, "approvers": {"roles": ["approver"]}},
+                    {"name": "Boss", "order": 2, "approvers": {"roles": ["owner"]}},
+                ],
+            }
+        ]
+    )
+    asked = submit(people)
+    assert say(asked, people.approver).state is State.SUBMITTED
+    with pytest.raises(NoSeat):
+        say(asked, people.approver)
+    with pytest.raises(NoSeat):
+        say(asked, people.owner)
+    assert say(asked, people.second).state is State.SUBMITTED
+    assert say(asked, people.owner).state is State.RUNNING
+    [round_] = selectors.submissions(id=asked.id, now=NOW)
+    assert (round_.policy_version, round_.routes) == (1, ("Dear",))
+    assert [one.state for one in round_.steps] == [StepState.PASSED, StepState.PASSED]
+    assert [one.decided_by for one in round_.decisions] == [
+        "paula@lab.example",
+        "peter@lab.example",
+        "olivia@lab.example",
+    ]
+
+
+def test_a_no_says_why_and_ends_it(people: People) -> None:
+    asked = submit(people)
+    with pytest.raises(Invalid):
+        say(asked, people.approver, Verdict.REJECT, " ")
+    rejected = say(asked, people.approver, Verdict.REJECT, "We did this last year.")
+    assert rejected.state is State.REJECTED
+    for act in (
+        lambda: say(asked, people.second),
+        lambda: services.withdraw(id=asked.id, reason="", actor=people.engineer, now=NOW),
+        lambda: services.submit(id=asked.id, actor=people.engineer, now=NOW),
+    ):
+        with pytest.raises(NotInState):
+            act()
+    told = PersonalNotice.objects.get(person_id=people.engineer.user_id)
+    assert "We did this last year." in told.text
+
+
+def test_changes_are_a_revision_and_a_new_round(people: People) -> None:
+    asked = submit(people)
+    with pytest.raises(NotInState):
+        services.edit(
+            id=asked.id, proposal=proposal(), note="", actor=people.engineer, now=NOW
+        )
+    back = say(asked, people.approver, Verdict.REQUEST_CHANGES, "Half of it first.")
+    assert back.state is State.CHANGES_REQUESTED
+    with pytest.raises(NotYours):
+        services.edit(id=asked.id, proposal=proposal(), note="", actor=people.second, now=NOW)
+    less = services.edit(
+        id=asked.id,
+        proposal=proposal(amount=D(20)),
+        note="half",
+        actor=people.engineer,
+        now=NOW,
+    )
+    assert (less.revision.number, less.asked, less.revision.note) == (2, D(20), "half")
+    again = services.submit(id=asked.id, actor=people.engineer, now=NOW)
+    assert say(again, people.approver).amount == D(20)
+    rounds = selectors.submissions(id=asked.id, now=NOW)
+    assert [(one.number, one.state) for one in rounds] == [
+        (2, RoundState.APPROVED),
+        (1, RoundState.CHANGES_REQUESTED),
+    ]
+    assert [one.amount for one in selectors.revisions(id=asked.id)] == [D(20), D(40)]
+
+
+def test_small_ones_pass_by_themselves_while_the_team_has_money(people: People) -> None:
+    state_policy(auto={"up_to": "50", "team_month": "60"})
+    assert submit(people).state is State.SUBMITTED  # the team has no budget
+    draft = dict(name="Search", scope={"team": "search"}, amount=D(100), currency="USD")
+    from apps.budgets.domain.budgets import BudgetDraft
+
+    budget_services.create(draft=BudgetDraft(**draft), actor=people.finance, now=NOW)
+    passed = submit(people)
+    assert (passed.state, passed.amount) == (State.RUNNING, D(40))
+    [round_] = selectors.submissions(id=passed.id, now=NOW)
+    assert (round_.automatic, round_.steps) == (True, ())
+    assert submit(people, amount=D(20)).state is State.RUNNING
+    waits = submit(people, amount=D("20.01"))
+    assert waits.state is State.SUBMITTED
+    [round_] = selectors.submissions(id=waits.id, now=NOW)
+    assert "USD 60 of the USD 60" in round_.reasons[0]
+
+
+def test_what_looks_wrong_never_passes_by_itself(people: People) -> None:
+    from apps.budgets.domain.budgets import BudgetDraft
+
+    state_policy(auto={"up_to": "5000", "team_month": "50000"})
+    draft = BudgetDraft(name="S", scope={"team": "search"}, amount=D(9000), currency="USD")
+    budget_services.create(draft=draft, actor=people.finance, now=NOW)
+    slip = submit(people, amount=D(4000))  # 200 times the likely cost
+    assert slip.state is State.SUBMITTED
+    assert "unit slip" in selectors.submissions(id=slip.id, now=NOW)[0].reasons[0]
+
+
+def test_a_huge_context_needs_a_case_for_its_return(people: People) -> None:
+    step = {"name": "Product", "approvers": {"roles": ["approver"]}}
+    state_policy(
+        routes=[
+            {
+                "name": "Ultra context",
+                "when": {"context_over": 200_000},
+                "needs_roi": True,
+                "steps": [step],
+            }
+        ]
+    )
+    made = create(people, max_context_tokens=200_001)
+    with pytest.raises(services.NotReady) as refused:
+        services.submit(id=made.id, actor=people.engineer, now=NOW)
+    assert refused.value.errors[0].field == "roi_case"
+    assert not Submission.objects.exists()
+    assert submit(people, max_context_tokens=200_001, roi_case="It pays").state == "submitted"
+
+
+def test_more_money_is_approved_again_by_what_it_is_in_all(people: People) -> None:
+    first = running(people)
+    for wrong in (
+        {"amount": D(39), "note": "less"},
+        {"amount": D(40), "note": "the same"},
+        {"amount": D(60)},
+        {"ends_on": date(2026, 2, 9), "note": "shorter"},
+    ):
+        with pytest.raises(services.NotReady):
+            _amend(first, people, **wrong)
+    more = _amend(first, people, amount=D(60), ends_on=date(2026, 2, 20), note="slow start")
+    assert (more.state, more.amount, more.ends_on) == (State.RUNNING, D(40), TEN)
+    with pytest.raises(services.RoundOpen):
+        _amend(first, people, amount=D(70), note="even more")
+    with pytest.raises(SamePerson):
+        say(first, replace(people.engineer, scopes=frozenset(Scope)))
+    done = say(first, people.second)
+    assert (done.amount, done.ends_on, done.revision.number) == (D(60), date(2026, 2, 20), 2)
+    assert done.grant is not None
+    standing = budgets.grant_standing(grant=done.grant)
+    assert (standing.amount, standing.ends_on) == (D(60), date(2026, 2, 20))
+    _amend(first, people, amount=D(90), note="again")
+    services.withdraw(id=first.id, reason="no", actor=people.engineer, now=NOW)
+    assert selectors.request(id=first.id, actor=people.owner).amount == D(60)
+    _amend(first, people, amount=D(91), note="again")
+    refused = say(first, people.approver, Verdict.REJECT, "enough")
+    assert (refused.state, refused.amount) == (State.RUNNING, D(60))
+
+
+def _amend(request: Any, people: People, **changes: Any) -> Any:
+    amendment = services.Amendment(**changes)
+    return services.amend(id=request.id, amendment=amendment, actor=people.engineer, now=NOW)
+
+
+def test_what_is_left_is_given_back_and_told_in_a_report(people: People) -> None:
+    done = running(people)
+    tagged = {"team": "search", "experiment": done.code}
+    good = {"name": "answered", "success": True}
+    send([event(f"e{n}", tags=tagged, outcome=good) for n in range(4)], received_at=NOW)
+    over = services.complete(
+        id=done.id, lessons="Longer helps.", actor=people.engineer, now=NOW
+    )
+    assert (over.state, over.released) == (State.COMPLETED, D("39.98"))
+    report = OutcomeReport.objects.get()
+    assert report.lessons == "Longer helps."
+    figures = {name: report.figures[name] for name in ("spent", "successes", "requests", "tokens")}
+    assert figures == {"spent": "0.02", "successes": 4, "requests": 4, "tokens": "6000"}
+    assert report.figures["cost_per_success"] == "0.005"
+    assert report.figures["roi"] == "99"  # 4 x 0.50 for two cents
+    with pytest.raises(NotInState):
+        services.complete(id=done.id, lessons="", actor=people.engineer, now=NOW)
+    late = [{"experiment": done.code, "name": "answered", "success": True, "time": _when()}]
+    record_outcomes(items=late, actor=people.owner, received_at=NOW)
+    assert services.follow_up(now=NOW).restated == 1
+    assert services.follow_up(now=NOW).restated == 0
+    newest = OutcomeReport.objects.get(number=2)
+    assert (newest.figures["successes"], newest.reason) == (5, "restated")
+    assert newest.lessons == "Longer helps."
+    services.add_lessons(id=done.id, lessons="And more", actor=people.engineer, now=NOW)
+    assert OutcomeReport.objects.count() == 3
+
+
+def _when() -> str:
+    return "2026-01-15T10:20:30Z"
+
+
+def test_without_a_success_there_is_no_cost_of_one(people: People) -> None:
+    done = running(people)
+    found = selectors.results(row=ExperimentRequest.objects.get(), now=NOW)
+    assert (found.cost_per_success, found.missing_successes) == (None, "no use yet")
+    send([event("e", tags={"team": "search", "experiment": done.code})], received_at=NOW)
+    found = selectors.results(row=ExperimentRequest.objects.get(), now=NOW)
+    assert (found.cost_per_success, found.missing_successes) == (None, "no success yet")
+    assert found.spent == D("0.005")
+
+
+def test_a_revoked_one_keeps_what_it_spent(people: People) -> None:
+    done = running(people)
+    send([event("e", tags={"team": "search", "experiment": done.code})], received_at=NOW)
+    for actor in (people.engineer, replace(people.second, user_id=None)):
+        with pytest.raises(Forbidden):
+            services.revoke(id=done.id, reason="stop", actor=actor, now=NOW)
+    with pytest.raises(Invalid):
+        services.revoke(id=done.id, reason="", actor=people.finance, now=NOW)
+    over = services.revoke(id=done.id, reason="Freeze", actor=people.finance, now=NOW)
+    assert (over.state, over.released, over.end_reason) == (State.REVOKED, D("39.995"), "Freeze")
+
+
+def test_nobody_sees_what_is_not_theirs(people: People) -> None:
+    ads = services.create(proposal=proposal(team="ads"), actor=people.owner, now=NOW)
+    seen = replace(people.engineer, user_id=-1)
+    with pytest.raises(ExperimentMissing):
+        selectors.request(id=ads.id, actor=seen)
+    mine = create(people)
+    assert [one.id for one in selectors.requests(actor=seen)] == [mine.id]
+    bound = replace(people.owner, bound_tags={"team": "ads"})
+    assert [one.id for one in selectors.requests(actor=bound)] == [ads.id]
+    assert selectors.requests(actor=replace(bound, bound_tags={"environment": "x"})) == []
+    with pytest.raises(ProposalInvalid):
+        services.create(proposal=proposal(team="ads"), actor=people.engineer, now=NOW)
+    with pytest.raises(ProposalInvalid):
+        services.create(proposal=proposal(), actor=bound, now=NOW)
+    with pytest.raises(ProposalInvalid):
+        create(people, owner="nobody@lab.example")
+    with pytest.raises(Forbidden):
+        services.create(proposal=proposal(), actor=people.finance, now=NOW)
+
+
+def test_somebody_stands_in_for_who_is_away(people: People) -> None:
+    state_policy(
+        otherwise=[{"name": "Paula", "approvers": {"people": ["paula@lab.example"]}}]
+    )
+    asked = submit(people)
+    with pytest.raises(NoSeat):
+        say(asked, people.second)
+    draft = services.DelegationDraft(
+        absent="paula@lab.example",
+        delegate="peter@lab.example",
+        starts_on=NOW.date(),
+        ends_on=NOW.date(),
+        reason="leave",
+    )
+    with pytest.raises(Forbidden):
+        services.delegate(draft=draft, actor=people.second, now=NOW)
+    row = services.delegate(draft=draft, actor=people.approver, now=NOW)
+    with pytest.raises(services.DelegationOverlaps):
+        services.delegate(draft=draft, actor=people.owner, now=NOW)
+    assert say(asked, people.second).state is State.RUNNING
+    [decision] = selectors.submissions(id=asked.id, now=NOW)[0].decisions
+    assert (decision.decided_by, decision.on_behalf_of) == (
+        "peter@lab.example",
+        "paula@lab.example",
+    )
+    services.end_delegation(id=row.public_id, actor=people.approver, now=NOW)
+    with pytest.raises(services.DelegationEnded):
+        services.end_delegation(id=row.public_id, actor=people.approver, now=NOW)
+    with pytest.raises(NoSeat):
+        say(submit(people), people.second)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"absent": "erin@lab.example"}, "absent"),
+        ({"delegate": "paula@lab.example"}, "delegate"),
+        ({"delegate": "frank@lab.example"}, "delegate"),
+        ({"ends_on": date(2026, 1, 19)}, "ends_on"),
+        ({"ends_on": date(2027, 1, 19)}, "ends_on"),
+    ],
+)
+def test_a_stand_in_that_cannot_be(people: People, changes: Any, field: str) -> None:
+    draft = services.DelegationDraft(
+        absent="paula@lab.example",
+        delegate="peter@lab.example",
+        starts_on=NOW.date(),
+        ends_on=NOW.date(),
+    )
+    with pytest.raises(services.DelegationInvalid) as refused:
+        services.delegate(draft=replace(draft, **changes), actor=people.owner, now=NOW)
+    assert refused.value.errors[0].field == field
+
+
+def test_late_steps_are_reminded_of_then_opened_to_those_above(people: People) -> None:
+    state_policy(
+        otherwise=[{"name": "Product", "approvers": {"roles": ["approver"]}, "hours": 10}],
+        expire_days=3,
+    )
+    asked = submit(people)
+    with pytest.raises(NoSeat):
+        say(asked, people.owner)
+    at = {hours: NOW + timedelta(hours=hours) for hours in (4, 5, 10, 72)}
+    assert services.follow_up(now=at[4]).reminded == 0
+    assert [services.follow_up(now=at[5]).reminded for _ in range(2)] == [1, 0]
+    assert [services.follow_up(now=at[10]).escalated for _ in range(2)] == [1, 0]
+    assert PersonalNotice.objects.filter(
+        person_id=people.owner.user_id, topic="approval.escalated"
+    ).exists()
+    with transaction.atomic():
+        assert say(asked, people.owner).state is State.RUNNING
+        transaction.set_rollback(True)
+    assert [services.follow_up(now=at[72]).expired for _ in range(2)] == [1, 0]
+    assert selectors.request(id=asked.id, actor=people.owner).state is State.EXPIRED
+
+
+def test_what_is_sent_back_and_left_lying_lapses(people: People) -> None:
+    asked = submit(people)
+    say(asked, people.approver, Verdict.REQUEST_CHANGES, "why")
+    assert services.follow_up(now=NOW + timedelta(days=13)).expired == 0
+    assert services.follow_up(now=NOW + timedelta(days=14)).expired == 1
+
+
+def test_the_last_day_ends_it(people: People) -> None:
+    done = running(people)
+    noon = NOW.replace(month=2, day=10)
+    assert services.follow_up(now=noon).completed == 0
+    assert services.follow_up(now=noon + timedelta(days=1)).completed == 1
+    assert services.follow_up(now=noon + timedelta(days=1)).completed == 0
+    over = selectors.request(id=done.id, actor=people.owner)
+    assert (over.state, over.end_reason) == (State.COMPLETED, "its last day is over")
+    assert OutcomeReport.objects.get().created_by == "system:experiments"
+
+
+def test_prices_that_moved_are_priced_anew_at_submission(people: People) -> None:
+    from tests.ingest.factories import contract
+
+    made = create(people)
+    contract(model="other", input_tokens="1")
+    asked = services.submit(id=made.id, actor=people.engineer, now=NOW)
+    assert (asked.revision.number, asked.revision.note[:11]) == (2, "Priced anew")
+
+
+def test_a_policy_is_simulated_on_the_past(people: People) -> None:
+    submit(people)
+    submit(people, amount=D(20))
+    from apps.experiments.domain.policy_text import read_policy
+
+    step = {"name": "Product", "approvers": {"roles": ["approver"]}}
+    other = read_policy(
+        {
+            "otherwise": [step],
+            "routes": [
+                {
+                    "name": "Dear",
+                    "when": {"amount_over": "30"},
+                    "steps": [{**step, "quorum": 2}],
+                }
+            ],
+        }
+    )
+    found = selectors.simulate(policy=other, since=NOW - timedelta(days=30), actor=people.finance)
+    assert [(one.code, one.before, one.after) for one in found.rows] == [
+        ("exp-2", ("Approval",), ("Product",)),
+        ("exp-1", ("Approval",), ("Product by 2",)),
+    ]
+    assert (found.changed, found.automatic_before, found.automatic_after) == (2, 0, 0)
+    assert Submission.objects.count() == 2
+
+
+def test_a_policy_names_people_who_can_decide(people: People) -> None:
+    from apps.experiments.domain.policy_text import PolicyInvalid
+
+    with pytest.raises(PolicyInvalid):
+        state_policy(otherwise=[{"name": "x", "approvers": {"people": ["frank@lab.example"]}}])
+    with pytest.raises(Forbidden):
+        state_policy(people.approver)
+    state_policy()
+    with pytest.raises(services.PolicyMoved):
+        services.state_policy(
+            policy_text=selectors.current_policy().policy,
+            note="x",
+            after=0,
+            actor=people.finance,
+            now=NOW,
+        )
+
+
+def test_the_database_itself_keeps_the_four_eyes(people: People) -> None:
+    asked = submit(people)
+    step = Step.objects.get()
+    values = {
+        "submission": step.submission,
+        "step": step,
+        "verdict": "approve",
+        "via": "api",
+        "decided_by": "x",
+        "decided_at": NOW,
+    }
+    engineer, approver = people.engineer.user_id, people.approver.user_id
+    for pair in (
+        {"user_id": engineer, "principal": engineer},
+        {"user_id": approver, "principal": engineer, "on_behalf_of": "erin"},
+        {"user_id": approver, "principal": people.second.user_id},
+        {"user_id": approver, "principal": approver, "verdict": "reject"},
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Decision.objects.create(**{**values, **pair})
+    for table, change in (
+        ("step", "state = 'passed'"),
+        ("submission", "state = 'approved', closed_at = now()"),
+        ("submission", "amount = 1"),
+        ("step", "quorum = 5"),
+        ("experimentrequest", "state = 'approved'"),
+        ("experimentrequest", "requested_by_user = 7"),
+        ("experimentrequest", "owner_user = 7"),
+        ("experimentrequest", "title = 'other'"),
+        ("revision", "amount = 1"),
+        ("approvalpolicy", "version = 9"),
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE experiments_{table} SET {change}")
+    done = say(asked, people.approver)
+    for change in ("amount = 999", "state = 'draft'", "state = 'submitted'"):
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE experiments_experimentrequest SET {change}")
+    for table in ("decision", "revision", "experimentrequest", "submission", "step"):
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"DELETE FROM experiments_{table}")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        values["user_id"] = values["principal"] = people.second.user_id
+        Decision.objects.create(**values)
+    assert Decision.objects.count() == 1
+    assert done.state is State.RUNNING
+    assert Revision.objects.count() == 1
+
+
+def test_people_are_written_to_with_links_of_their_own(people: People) -> None:
+    submit(people)
+    mails = {one.recipient: one.text for one in Delivery.objects.all()}
+    assert set(mails) == {"olivia@lab.example", "paula@lab.example", "peter@lab.example"}
+    paula, peter = mails["paula@lab.example"], mails["peter@lab.example"]
+    assert paula.count("/approvals/link/") == 3
+    assert set(paula.split()) & set(peter.split()) & {
+        word for word in paula.split() if "/link/" in word
+    } == set()
+
+
+def test_a_link_decides_once_and_only_for_its_reader(people: People) -> None:
+    asked = submit(people)
+    mail = Delivery.objects.get(recipient="paula@lab.example").text
+    line = next(line for line in mail.splitlines() if line.startswith("Approve:"))
+    token = line.rsplit("/", 2)[-2]
+    with pytest.raises(Forbidden):
+        services.opened(token=token, actor=people.second)
+    found = services.opened(token=token, actor=people.approver)
+    assert (found.request, found.verdict) == (asked.id, Verdict.APPROVE)
+    services.decide_by_link(token=token, comment="", actor=people.approver, now=NOW)
+    assert selectors.request(id=asked.id, actor=people.owner).state is State.RUNNING
+    assert Decision.objects.get().via == "link"
+    with pytest.raises(services.LinkUsed):
+        services.decide_by_link(token=token, comment="", actor=people.approver, now=NOW)
