@@ -15,6 +15,7 @@ from apps.chargeback.models import (
     Resolution,
     Responder,
     Response,
+    Rollup,
     Statement,
     StatementTerms,
 )
@@ -152,3 +153,14 @@ class ExportAdmin(ReadOnlyAdmin):
     list_display = ["requested_at", "month", "dataset", "version", "format", "state", "size"]
     list_filter = ["dataset", "state"]
     ordering = ["-id"]
+
+
+@admin.register(Rollup, site=tenant_site)
+class RollupAdmin(ReadOnlyAdmin):
+    """Shows which document puts which statements of a run together."""
+
+    list_display = ["month", "kind", "code", "document", "run", "created_by"]
+    list_filter = ["kind", "month"]
+    search_fields = ["code", "document__number"]
+    list_select_related = ["document"]
+    ordering = ["-month", "kind", "code", "-id"]

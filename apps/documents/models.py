@@ -30,7 +30,9 @@ class Document(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=16, choices=[(kind.value, kind.value) for kind in Kind])
     month = models.DateField(help_text="first day of the accounting month")
-    subject_code = models.CharField(max_length=64, help_text="cost center or customer")
+    subject_code = models.CharField(
+        max_length=300, help_text="cost center or customer; of a roll-up its kind and code"
+    )
     subject_name = models.CharField(max_length=200)
     title = models.CharField(max_length=300)
     currency = models.CharField(max_length=3, help_text="ISO 4217")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from apps.chargeback.domain.budgets import BudgetFact
 from apps.chargeback.domain.facts import UNALLOCATED, PeriodDates, Recipient, Terms
 from apps.chargeback.domain.lines import in_cents
 from apps.chargeback.domain.period import Metric, PeriodFigures
@@ -106,6 +107,7 @@ def actions(
     terms: Terms,
     figures: PeriodFigures,
     untracked: Sequence[Mapping[str, Any]],
+    budgets: Sequence[BudgetFact] = (),
 ) -> list[dict[str, Any]]:
     """List what the reader has to do, most urgent first; wording is the renderer's.
 
@@ -119,6 +121,8 @@ def actions(
         names = [row["experiment"] for row in untracked]
         amount = _rounded(spent, figures.currency)
         found.append({"code": "approve_experiments", "names": names, "amount": amount})
+    if over := [fact.name for fact in budgets if fact.is_over]:
+        found.append({"code": "exceeded_budgets", "names": over})
     if recipient.code == UNALLOCATED and figures.causes:
         found.append({"code": "assign_owners", "places": len(figures.causes)})
     if not recipient.gl_code:

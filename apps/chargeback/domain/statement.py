@@ -6,12 +6,13 @@ a reader needs to recompute it. Its shape is described in docs/statements.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 from apps.chargeback.domain import blocks, variance, views
+from apps.chargeback.domain.budgets import BudgetFact
 from apps.chargeback.domain.facts import (
     UNALLOCATED,
     ChargeLine,
@@ -28,7 +29,7 @@ from apps.chargeback.domain.period import PeriodFigures
 from apps.chargeback.domain.rows import Section, rows_of
 from apps.core.domain.canonical import plain_decimal
 
-SCHEMA: Final = "statement/1"
+SCHEMA: Final = "statement/2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,39 +50,30 @@ def build(
     lines: Iterable[ChargeLine],
     usage: Usage,
     earlier: Earlier,
+    budgets: Sequence[BudgetFact] = (),
 ) -> dict[str, Any]:
     """Return the payload of a cost center's statement.
 
     `lines` are the run's lines of this cost center; the total comes from `frame.figures`, where
     the period was rounded once over all cost centers.
     """
-    own = list(lines)
-    figures, currency = frame.figures, frame.figures.currency
+    figures = frame.figures
     total = figures.effective.statements[recipient.code]
-    rows = rows_of(lines=own, pools=figures.pools, total=total, currency=currency)
-    printed = printed_lines(rows, currency)
-    tried = views.experiments(lines=own, approved=usage.approved)
-    untracked = [row for row in tried if not row["approved"] and Decimal(row["exact"]) > 0]
-    return {
-        "schema": SCHEMA,
-        "issuer": asdict(frame.issuer),
-        "recipient": asdict(recipient) | {"unallocated": recipient.code == UNALLOCATED},
-        "period": _period(frame.dates),
-        "currency": currency,
-        "total": in_cents(total, currency),
-        "billed_total": in_cents(figures.billed.statements[recipient.code], currency),
-        "sections": _sections(printed, currency),
-        "change": _change(printed, total, earlier, currency),
-        "trend": _trend(frame.dates, total, earlier, currency),
-        "lines": printed,
-        "use": views.use_of(own),
-        "customers": views.cost_to_serve(lines=own, usage=usage, total=total, currency=currency),
-        "experiments": tried,
-        "unit_costs": views.unit_costs(lines=own, usage=usage, total=total),
-        "unowned": blocks.unowned(figures),
-        "reconciliation": blocks.reconciliation(figures),
+    shared = content(
+        frame=frame,
+        recipient=recipient,
+        lines=lines,
+        usage=usage,
+        earlier=earlier,
+        charged=Charged(total, figures.billed.statements[recipient.code]),
+        budgets=budgets,
+    )
+    untracked = [
+        row for row in shared["experiments"] if not row["approved"] and Decimal(row["exact"]) > 0
+    ]
+    return shared | {
         "postings": blocks.postings(
-            recipient=recipient, terms=frame.terms, total=total, currency=currency
+            recipient=recipient, terms=frame.terms, total=total, currency=figures.currency
         ),
         "actions": blocks.actions(
             recipient=recipient,
@@ -89,7 +81,53 @@ def build(
             terms=frame.terms,
             figures=figures,
             untracked=untracked,
+            budgets=budgets,
         ),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """What a document comes to, in the currency's minor unit."""
+
+    total: Decimal
+    billed: Decimal
+
+
+def content(
+    *,
+    frame: Frame,
+    recipient: Recipient,
+    lines: Iterable[ChargeLine],
+    usage: Usage,
+    earlier: Earlier,
+    charged: Charged,
+    budgets: Sequence[BudgetFact],
+) -> dict[str, Any]:
+    """Return what statements and roll-ups share; the printed lines sum to `charged.total`."""
+    own = list(lines)
+    figures, currency, total = frame.figures, frame.figures.currency, charged.total
+    rows = rows_of(lines=own, pools=figures.pools, total=total, currency=currency)
+    printed = printed_lines(rows, currency)
+    return {
+        "schema": SCHEMA,
+        "issuer": asdict(frame.issuer),
+        "recipient": asdict(recipient) | {"unallocated": recipient.code == UNALLOCATED},
+        "period": _period(frame.dates),
+        "currency": currency,
+        "total": in_cents(total, currency),
+        "billed_total": in_cents(charged.billed, currency),
+        "sections": _sections(printed, currency),
+        "change": _change(printed, total, earlier, currency),
+        "trend": _trend(frame.dates, total, earlier, currency),
+        "lines": printed,
+        "use": views.use_of(own),
+        "customers": views.cost_to_serve(lines=own, usage=usage, total=total, currency=currency),
+        "experiments": views.experiments(lines=own, approved=usage.approved),
+        "unit_costs": views.unit_costs(lines=own, usage=usage, total=total),
+        "budgets": [fact.shown() for fact in budgets],
+        "unowned": blocks.unowned(figures),
+        "reconciliation": blocks.reconciliation(figures),
         "terms": {
             "dispute_contact": frame.terms.dispute_contact,
             "dispute_days": frame.terms.dispute_days,

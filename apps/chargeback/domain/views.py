@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
@@ -26,21 +26,40 @@ def cost_to_serve(
     Every source line is split as the customer axis split it; what no customer carries is the
     entry with an empty code. The amounts sum to `total`. Empty when no customer is involved.
     """
+    amounts = split(
+        parts=parts_of(lines, lambda line: usage.customers.get(line.source, {})),
+        total=total,
+        currency=currency,
+    )
+    if set(amounts) == {""}:
+        return []
+    rows = [(code, amounts[code]) for code in sorted(amounts) if code]
+    rows.sort(key=lambda row: -row[1])
+    return [_customer(code, amount, total, currency) for code, amount in [*rows, ("", amounts[""])]]
+
+
+def parts_of(
+    lines: Iterable[ChargeLine], shares_of: Callable[[ChargeLine], Mapping[str, Fraction]]
+) -> dict[str, Fraction]:
+    """Sum the effective cost of lines over the codes that share them; without an empty code."""
     parts: dict[str, Fraction] = {}
     for line in lines:
-        shares = usage.customers.get(line.source, {})
-        for customer, share in shares.items():
-            parts[customer] = parts.get(customer, Fraction(0)) + Fraction(line.effective) * share
-    named = {code: amount for code, amount in parts.items() if code}
-    if not named:
-        return []
-    rest = Fraction(total) - sum(named.values(), Fraction(0))
-    amounts = in_minor_units({**named, _REST: rest}, currency)
-    rows = [(code, amounts[code]) for code in sorted(named)]
-    rows.sort(key=lambda row: -row[1])
-    return [_customer(code, amount, total, currency) for code, amount in rows] + [
-        _customer("", amounts[_REST], total, currency)
-    ]
+        for code, share in shares_of(line).items():
+            if code:
+                parts[code] = parts.get(code, Fraction(0)) + Fraction(line.effective) * share
+    return parts
+
+
+def split(*, parts: Mapping[str, Fraction], total: Decimal, currency: str) -> dict[str, Decimal]:
+    """Give every code its part of a statement's total in the minor unit; the empty code the rest.
+
+    The parts sum to `total`.
+    """
+    if not parts:
+        return {"": total}
+    rest = Fraction(total) - sum(parts.values(), Fraction(0))
+    amounts = in_minor_units({**parts, _REST: rest}, currency)
+    return {"": amounts.pop(_REST), **amounts}
 
 
 def _customer(code: str, amount: Decimal, total: Decimal, currency: str) -> dict[str, Any]:

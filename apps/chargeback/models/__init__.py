@@ -16,6 +16,7 @@ from apps.chargeback.models.journals import (
     JournalMapping,
     JournalPosting,
 )
+from apps.chargeback.models.rollups import Rollup
 from apps.chargeback.models.statements import Statement, StatementTerms
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Resolution",
     "Responder",
     "Response",
+    "Rollup",
     "Statement",
     "StatementTerms",
 ]

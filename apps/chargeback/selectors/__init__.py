@@ -46,6 +46,13 @@ from apps.chargeback.selectors.focus import (
     unfinished_exports,
 )
 from apps.chargeback.selectors.framing import terms
+from apps.chargeback.selectors.rolled import (
+    RollupDetail,
+    RollupFacts,
+    months_to_roll_up,
+    rollup,
+    rollups,
+)
 from apps.chargeback.selectors.sets import set_of
 from apps.chargeback.selectors.statements import (
     months,
@@ -63,6 +70,8 @@ __all__ = [
     "Hop",
     "MonthFacts",
     "ResponseFacts",
+    "RollupDetail",
+    "RollupFacts",
     "SourceShare",
     "StatementDetail",
     "StatementFacts",
@@ -88,9 +97,12 @@ __all__ = [
     "mappings",
     "may_respond",
     "months",
+    "months_to_roll_up",
     "open_disputes",
     "policy",
     "responders",
+    "rollup",
+    "rollups",
     "set_of",
     "statement",
     "statement_of",

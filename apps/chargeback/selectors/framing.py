@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -11,6 +12,7 @@ from django.db.models import Q
 
 from apps.accounts import selectors as accounts
 from apps.allocation.selectors import RunFacts
+from apps.chargeback.domain.budgets import BudgetFact
 from apps.chargeback.domain.facts import (
     UNALLOCATED,
     Earlier,
@@ -21,6 +23,7 @@ from apps.chargeback.domain.facts import (
     Terms,
 )
 from apps.chargeback.models import Statement, StatementTerms
+from apps.chargeback.selectors import budgeting
 from apps.core.domain.access import Actor, Role
 from apps.core.domain.months import Month
 from apps.directory import selectors as directory
@@ -121,6 +124,24 @@ def earlier(month: Month, *, currency: str) -> Mapping[str, Earlier]:
         )
         for code, sums in totals.items()
     }
+
+
+def budgets(month: Month) -> list[BudgetFact]:
+    """Return the budgets that were in force in a month, those of teams with their cost center.
+
+    Up to three queries beside those of the budgets.
+    """
+    found = budgeting.figures(month)
+    if not found:
+        return []
+    homes = {team.code: team.cost_center for team in directory.teams(month.last_day)}
+    return [replace(fact, scope=_placed(fact.scope, homes)) for fact in found]
+
+
+def _placed(scope: Mapping[str, str], homes: Mapping[str, str]) -> dict[str, str]:
+    """Name the cost center of a team's budget, which is whose statement shows it."""
+    home = homes.get(scope.get("team", ""), "")
+    return {**scope, "cost_center": home} if home and "cost_center" not in scope else dict(scope)
 
 
 def issued(month: Month) -> dict[str, UUID]:

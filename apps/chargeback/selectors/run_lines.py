@@ -11,10 +11,12 @@ from uuid import UUID
 from apps.allocation import selectors as allocation
 from apps.allocation.selectors import Axis, LineFacts
 from apps.chargeback.domain.facts import ChargeLine, Kind, PriceFacts
+from apps.chargeback.domain.rollups import RollupKind
 from apps.core.domain.months import Month
 from apps.rating import selectors as rating
 
 REQUESTS: Final = "requests"
+_MILLIONTH: Final = Decimal("0.000001")
 
 
 def charge_lines(facts: Iterable[LineFacts], run: allocation.RunFacts) -> list[ChargeLine]:
@@ -38,6 +40,28 @@ def requests_by_center(facts: Iterable[LineFacts]) -> dict[str, Decimal]:
             known = counts.get(line.cost_center, Decimal(0))
             counts[line.cost_center] = known + (line.quantity or Decimal(0))
     return counts
+
+
+def requests_by_rollup(
+    facts: Iterable[LineFacts], customers: Mapping[str, Mapping[str, Fraction]]
+) -> dict[tuple[RollupKind, str], Decimal]:
+    """Return how many requests each product made, and how many served each customer.
+
+    Requests that several customers share are counted in parts of a millionth.
+    """
+    counts: dict[tuple[RollupKind, str], Fraction] = {}
+    for line in facts:
+        if line.meter != REQUESTS or line.kind not in (Kind.DIRECT, Kind.UNALLOCATED):
+            continue
+        quantity = Fraction(line.quantity or 0)
+        shares = customers.get(line.source, {})
+        rest = 1 - sum((share for code, share in shares.items() if code), Fraction(0))
+        parts = {(RollupKind.CUSTOMER, code): share for code, share in shares.items() if code}
+        parts |= {(RollupKind.CUSTOMER, ""): rest, (RollupKind.PRODUCT, line.product): Fraction(1)}
+        for key, share in parts.items():
+            if share:
+                counts[key] = counts.get(key, Fraction(0)) + quantity * share
+    return {key: _MILLIONTH * round(count / Fraction(_MILLIONTH)) for key, count in counts.items()}
 
 
 def customer_shares(run: UUID) -> dict[str, dict[str, Fraction]]:

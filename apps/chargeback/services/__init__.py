@@ -19,6 +19,7 @@ from apps.chargeback.services.resolving import (
     set_policy,
 )
 from apps.chargeback.services.responding import accept, dispute, withdraw
+from apps.chargeback.services.rolling_up import roll_up
 from apps.chargeback.services.telling import LINK_LIFETIME, LINK_PURPOSE, remind, statement_link
 from apps.chargeback.services.terms import set_terms
 
@@ -43,6 +44,7 @@ __all__ = [
     "remind",
     "request_export",
     "resolve",
+    "roll_up",
     "set_layout",
     "set_policy",
     "set_terms",

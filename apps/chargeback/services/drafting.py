@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from apps.allocation import selectors as allocation
 from apps.allocation.selectors import Axis, RunFacts
 from apps.audit import services as audit
+from apps.chargeback.domain.budgets import BudgetFact, budgets_of
 from apps.chargeback.domain.facts import ChargeLine, Earlier, Recipient, Usage
 from apps.chargeback.domain.period import period_figures
 from apps.chargeback.domain.results import RunNotPublished, StatementSet
@@ -78,6 +79,7 @@ class _Batch:
     customers: Mapping[str, Mapping[str, Fraction]]
     earlier: Mapping[str, Earlier]
     issued: Mapping[str, UUID]
+    budgets: Sequence[BudgetFact]
 
 
 def _draft_all(run: RunFacts, actor: Actor, now: datetime) -> None:
@@ -105,8 +107,8 @@ def _draft_all(run: RunFacts, actor: Actor, now: datetime) -> None:
 def _read(run: RunFacts, actor: Actor) -> _Batch:
     facts = allocation.lines_of(run=run.id, axis=Axis.TEAM)
     lines = run_lines.charge_lines(facts, run)
-    by_center = _by_center(lines)
-    recipients = framing.recipients(run.month, charged=by_center)
+    owned = by_center(lines)
+    recipients = framing.recipients(run.month, charged=owned)
     frame = Frame(
         issuer=framing.issuer(),
         dates=framing.dates_of(run.month, run),
@@ -123,15 +125,17 @@ def _read(run: RunFacts, actor: Actor) -> _Batch:
     return _Batch(
         frame=frame,
         recipients=recipients,
-        lines=by_center,
+        lines=owned,
         requests=run_lines.requests_by_center(facts),
         customers=run_lines.customer_shares(run.id),
         earlier=framing.earlier(run.month, currency=run.currency),
         issued=framing.issued(run.month),
+        budgets=framing.budgets(run.month),
     )
 
 
-def _by_center(lines: list[ChargeLine]) -> dict[str, list[ChargeLine]]:
+def by_center(lines: list[ChargeLine]) -> dict[str, list[ChargeLine]]:
+    """Return the lines of each cost center."""
     found: dict[str, list[ChargeLine]] = {}
     for line in lines:
         found.setdefault(line.cost_center, []).append(line)
@@ -146,6 +150,7 @@ def _draft_one(code: str, batch: _Batch, run: RunFacts, actor: Actor, now: datet
         lines=batch.lines.get(code, []),
         usage=Usage(requests=batch.requests.get(code), customers=batch.customers),
         earlier=batch.earlier.get(code, Earlier()),
+        budgets=budgets_of(batch.budgets, dimension="cost_center", codes=[code]),
     )
     document = documents.draft(
         kind=DocumentKind.STATEMENT,
@@ -155,7 +160,7 @@ def _draft_one(code: str, batch: _Batch, run: RunFacts, actor: Actor, now: datet
         currency=run.currency,
         total=figures.effective.statements[code],
         payload=payload,
-        lines=[_line(line) for line in payload["lines"]],
+        lines=[line_draft(line) for line in payload["lines"]],
         supersedes=batch.issued.get(code),
         now=now,
     )
@@ -170,7 +175,8 @@ def _draft_one(code: str, batch: _Batch, run: RunFacts, actor: Actor, now: datet
     )
 
 
-def _line(line: Mapping[str, Any]) -> documents.LineDraft:
+def line_draft(line: Mapping[str, Any]) -> documents.LineDraft:
+    """Return a printed line as documents keep it."""
     return documents.LineDraft(
         position=line["position"],
         key=line["key"],

@@ -58,7 +58,7 @@ def template_version(kind: Kind) -> str:
 
     :raises LayoutMissing: when the kind has none.
     """
-    if kind is not Kind.STATEMENT:
+    if kind not in (Kind.STATEMENT, Kind.ROLLUP):
         raise LayoutMissing(f"Documents of the kind {kind.value} cannot be drawn yet.")
     return statement.TEMPLATE_VERSION
 

@@ -9,7 +9,12 @@ from apps.core.domain.errors import Invalid
 from apps.core.domain.months import Month
 from apps.documents.domain.states import Kind
 
-_PREFIXES: Final = {Kind.STATEMENT: "STM", Kind.INVOICE: "INV", Kind.CREDIT_NOTE: "CRN"}
+_PREFIXES: Final = {
+    Kind.STATEMENT: "STM",
+    Kind.ROLLUP: "ROL",
+    Kind.INVOICE: "INV",
+    Kind.CREDIT_NOTE: "CRN",
+}
 _SERIES: Final = re.compile(r"[A-Z][A-Z0-9]{1,11}(-[0-9]{4}(-[0-9]{2})?)?")
 
 

@@ -9,9 +9,10 @@ from apps.core.domain.errors import Conflict, Missing
 
 
 class Kind(StrEnum):
-    """The three documents of the platform."""
+    """The documents of the platform; a roll-up charges nothing."""
 
     STATEMENT = "statement"
+    ROLLUP = "rollup"
     INVOICE = "invoice"
     CREDIT_NOTE = "credit_note"
 
