@@ -16,13 +16,24 @@ from apps.budgets.selectors.budgets import (
     warnings_of,
     windows,
 )
+from apps.budgets.selectors.forecasts import (
+    BudgetFigure,
+    Foreseen,
+    daily_spend,
+    foreseen,
+    statement_figures,
+)
 
 __all__ = [
     "BudgetFacts",
+    "BudgetFigure",
     "BudgetLeft",
+    "Foreseen",
     "GrantStanding",
     "RaiseFacts",
     "Standing",
+    "daily_spend",
+    "foreseen",
     "grant_standing",
     "last_day",
     "left_of",
@@ -30,6 +41,7 @@ __all__ = [
     "snoozed_until",
     "standing",
     "standings",
+    "statement_figures",
     "warnings_of",
     "windows",
 ]

@@ -186,7 +186,7 @@ def left_of(*, scope: Mapping[str, str], on: date) -> list[BudgetLeft]:
             currency=one.budget.currency,
             limit=one.budget.limit.value,
         )
-        for one in _in_windows(matching, on)
+        for one in in_windows(matching, on)
     ]
 
 
@@ -201,10 +201,11 @@ def warnings_of(*, scope: Mapping[str, str], on: date) -> list[str]:
 
 
 def _standings(budgets: Iterable[BudgetFacts], actor: Actor, on: date) -> list[Standing]:
-    return _in_windows([one for one in budgets if may_see(actor, one.sight)], on)
+    return in_windows([one for one in budgets if may_see(actor, one.sight)], on)
 
 
-def _in_windows(budgets: list[BudgetFacts], on: date) -> list[Standing]:
+def in_windows(budgets: list[BudgetFacts], on: date) -> list[Standing]:
+    """Return budgets in their windows of a day, or the nearest; one or two queries."""
     rows: dict[tuple[int, date], BudgetWindow] = {}
     keys = [one.key for one in budgets]
     for row in BudgetWindow.objects.filter(budget_id__in=keys).order_by("starts_on"):

@@ -146,7 +146,8 @@ def _void(order: _Order) -> CorrectionFacts:
         live = _live(rows)
         entry = usage.Entry(uuid.uuid4(), order.now)
         _reverse(live, live.revision, book_in, entry)
-        return _keep(order, entry, "void", live, None, {live.occurred_at})
+        _draw(order, live.occurred_at)
+        return _keep(order, entry, "void", live, None)
 
 
 def _amend(order: _Order, draft: Draft) -> CorrectionFacts:
@@ -169,8 +170,8 @@ def _amend(order: _Order, draft: Draft) -> CorrectionFacts:
             entry=entry,
             feed=live.feed,
         )
-        moments = {live.occurred_at, item.draft.time}
-        return _keep(order, entry, "amend", live, number, moments)
+        _draw(order, live.occurred_at, item.draft.time)
+        return _keep(order, entry, "amend", live, number)
 
 
 def _revert(order: _Order) -> CorrectionFacts:
@@ -189,8 +190,8 @@ def _revert(order: _Order) -> CorrectionFacts:
             present = _row(rows, last.to_revision, 1)
             _reverse(present, present.revision, book_in, entry)
         _reverse(taken_back, number, book_in, entry)
-        moments = {present.occurred_at, taken_back.occurred_at}
-        return _keep(order, entry, "revert", present, number, moments)
+        _draw(order, present.occurred_at, taken_back.occurred_at)
+        return _keep(order, entry, "revert", present, number)
 
 
 def _reverse(
@@ -257,15 +258,18 @@ def says_the_same(live: StoredRow, item: Placed) -> bool:
     )
 
 
+def _draw(order: _Order, *moments: datetime) -> None:
+    """Bring the budgets along on the days of use; after the rollups, before the audit trail."""
+    budgets.recount(now=order.now, moments=moments)
+
+
 def _keep(
     order: _Order,
     entry: usage.Entry,
     kind: str,
     taken: StoredRow,
     number: int | None,
-    moments: set[datetime],
 ) -> CorrectionFacts:
-    """Bring budgets along on the days of the moments, and keep and audit the correction."""
     Correction.objects.create(
         public_id=entry.batch,
         source=order.source,
@@ -278,7 +282,6 @@ def _keep(
         made_by=order.actor.label,
         made_at=order.now,
     )
-    budgets.recount(now=order.now, moments=moments)
     words = {"void": "event.voided", "amend": "event.amended", "revert": "event.reverted"}
     audit.record(
         actor=order.actor,
