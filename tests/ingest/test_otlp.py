@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
+from threading import Barrier
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import OperationalError
+from django.db import OperationalError, connection, connections
 from django.test import Client
+from django_tenants.utils import schema_context
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from apps.accounts import services as accounts
 from apps.accounts.domain.keys import KeyKind
 from apps.core.domain.access import Scope, system_actor
 from apps.core.domain.limits import Limits
+from apps.ingest import services as ingest
 from apps.ingest.adapters import otlp as wire
 from apps.ingest.domain.otlp import read_spans
 from apps.ingest.models import SpanTotal
@@ -25,7 +29,7 @@ from apps.usage.domain.drafts import Draft, Rejected
 from apps.usage.domain.normalize import meters_of
 from apps.usage.models import Event, Rollup
 from tests.accounts.people import bearer, service_key
-from tests.ingest.factories import NOW, contract
+from tests.ingest.factories import NOW, WRITER, contract
 from tests.ingest.spans import ANTHROPIC, TRACE, as_json, as_protobuf, span
 
 CALL = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "tiny"}
@@ -240,6 +244,17 @@ def test_tags_come_from_documented_names() -> None:
     assert draft.end_user == "u-1"
 
 
+def test_images_of_a_prompt_are_counted_apart_where_the_model_charges_them_apart() -> None:
+    names = {
+        "gen_ai__usage__input_tokens": 300,
+        "gen_ai__usage__image__input_tokens": 258,
+        "gen_ai__usage__output_tokens": 5,
+    }
+    assert counted(**names) == {"input_tokens": 300, "output_tokens": 5}
+    apart = counted(**names, gen_ai__response__model="gemini-3.8-live")
+    assert apart == {"input_tokens": 42, "input_image_tokens": 258, "output_tokens": 5}
+
+
 def test_conditions() -> None:
     attributes = ANTHROPIC | {
         "gen_ai.provider.name": "aws.bedrock",
@@ -328,6 +343,32 @@ def test_spans_inside_one_another_count_once_over_requests(
     assert Event.objects.count() == 1
     assert Rollup.objects.get(meter="output_tokens").quantity == 550
     assert SpanTotal.objects.count() == 1
+
+
+def test_spans_of_one_call_that_arrive_at_the_same_time_count_once(fresh_tenant: Any) -> None:
+    calls = 12
+    together = Barrier(2)
+
+    def bring(parts: list[bytes]) -> None:
+        with schema_context(fresh_tenant.schema):
+            try:
+                for part in parts:
+                    together.wait(30)
+                    spans = wire.read_protobuf(part)
+                    ingest.accept_spans(spans=spans, actor=WRITER, received_at=NOW)
+            finally:
+                connections.close_all()
+
+    traces = [f"{number:032x}" for number in range(1, calls + 1)]
+    outer = [as_protobuf(span(1, trace_id=trace)) for trace in traces]
+    inner = [as_protobuf(span(2, parent=1, at=10, trace_id=trace)) for trace in traces]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(bring, [outer, inner]))
+    assert Event.objects.count() == calls
+    assert Rollup.objects.get(meter="output_tokens").quantity == 550 * calls
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        assert cursor.fetchone()[0] == 0
 
 
 def test_contexts_that_leak_over_requests_hide_nothing(client: Client) -> None:

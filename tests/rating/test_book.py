@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from apps.catalog.domain.aliases import ProviderRule
 from apps.catalog.domain.conditions import Conditions
 from apps.rating.domain.book import PriceBook
+from apps.rating.domain.discounts import Discount
 from apps.rating.domain.prices import BEGINNING, FOREVER, SkuKey
 from tests.rating.book_of import book_of, moment, row
 
@@ -361,6 +362,44 @@ def test_a_regional_price_goes_over_the_general_one_in_its_region():
     book = book_of(row(), row(amount="2.75", conditions=Conditions(region="eu")))
     assert amount(book, sku(book, region="eu")) == Decimal("2.75")
     assert amount(book, sku(book, region="us-east-1")) == Decimal("2.5")
+
+
+def test_use_bound_to_a_region_never_gets_the_price_of_all_regions():
+    tool = row("web_searches", "10", unit_size=1000)
+    book = book_of(row(), tool)
+    bound = sku(book, region="geo:us")
+    assert bound.region == "geo:us"
+    assert amount(book, bound) is None
+    listed = book_of(row(), tool, row(amount="2.75", conditions=Conditions(region="us")))
+    assert amount(listed, bound) == Decimal("2.75")
+    assert amount(listed, sku(listed, region="us")) == Decimal("2.75")
+    assert amount(listed, sku(listed, region="eu")) == Decimal("2.5")
+    assert amount(listed, bound, "web_searches") == Decimal(10)
+    assert amount(listed, sku(listed, region="geo:eu")) is None
+
+
+def test_a_discount_in_a_region_makes_no_price_of_use_bound_to_it():
+    def less(region):
+        return Discount(
+            percent=Decimal(10),
+            provider="openai",
+            family="",
+            model="",
+            meter="",
+            service_tier="",
+            batch=None,
+            region=region,
+            context_gt=None,
+            valid_from=BEGINNING,
+            valid_to=FOREVER,
+            source="discount a",
+        )
+
+    bound = GPT._replace(region="geo:us")
+    assert amount(book_of(row(), discounts=[less("us")]), bound) is None
+    listed = [row(), row(amount="2.75", conditions=Conditions(region="us"))]
+    for region in ("", "us"):
+        assert amount(book_of(*listed, discounts=[less(region)]), bound) == Decimal("2.475")
 
 
 def test_several_equal_prices_leave_it_unpriced():

@@ -321,6 +321,34 @@ def test_a_total_that_is_not_the_sum_is_named() -> None:
         assert refused.value.errors[0].field == f"raw_usage.{field}"
 
 
+def test_a_use_that_was_bound_to_a_region_says_so() -> None:
+    body = {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": 0}
+    assert reading(provider="anthropic", usage=body | {"inference_geo": "us"}).region == "geo:us"
+    for anywhere in ("global", "not_available", "", None):
+        assert reading(provider="anthropic", usage=body | {"inference_geo": anywhere}).region == ""
+    passed_on = {"prompt_tokens": 1, "completion_tokens": 1, "inference_geo": "US", "speed": "fast"}
+    read = reading(provider="litellm", usage=passed_on)
+    assert (read.region, read.service_tier) == ("geo:us", "fast")
+
+
+@pytest.mark.parametrize(
+    ("model", "images"),
+    [("gemini-2.5-flash", 0), ("gemini-embedding-2", 258), ("gemini-live-2.5-flash", 258)],
+)
+def test_images_of_a_prompt_are_apart_only_where_the_model_charges_them_apart(
+    model: str, images: int
+) -> None:
+    chat = {
+        "promptTokenCount": 270,
+        "candidatesTokenCount": 5,
+        "promptTokensDetails": [{"modality": "IMAGE", "tokenCount": 258}],
+    }
+    behind = {"prompt_tokens": 270, "prompt_tokens_details": {"image_tokens": 258}}
+    for usage in (chat, behind):
+        read = reading(provider="google", usage=usage, model=model)
+        assert (read.counts.input_image_tokens or 0, read.unknown) == (images, ())
+
+
 def test_conditions_and_costs_that_the_object_tells() -> None:
     batch = {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": 0}
     assert reading(provider="anthropic", usage=batch | {"service_tier": "batch"}).batch

@@ -9,6 +9,10 @@ from apps.catalog.domain.windows import Window, WindowInvalid, canonical_window,
 
 STANDARD_TIERS: Final = frozenset({"", "standard", "default"})
 
+ONLY_IN: Final = "geo:"
+"""Begins a region that the use was bound to, as Anthropic's `inference_geo` says. Providers charge
+more for that, so it needs a price of exactly that region; one of all regions is none of it."""
+
 
 class Conditions(NamedTuple):
     """The request conditions of one price; the defaults mean an ordinary request.
@@ -70,6 +74,7 @@ def _window_in_words(window: str) -> str:
 
 
 __all__ = [
+    "ONLY_IN",
     "ORDINARY",
     "STANDARD_TIERS",
     "Conditions",

@@ -65,6 +65,8 @@ COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
         "gen_ai.usage.audio.output_tokens",
         "llm.token_count.completion_details.audio",
     ),
+    "input_image": ("gen_ai.usage.image.input_tokens",),
+    "input_video": ("gen_ai.usage.video.input_tokens",),
     "output_image": ("gen_ai.usage.image.output_tokens",),
 }
 
@@ -72,8 +74,6 @@ REPEATED: Final = frozenset(
     {
         "gen_ai.usage.text.input_tokens",
         "gen_ai.usage.text.output_tokens",
-        "gen_ai.usage.image.input_tokens",  # charged as text, as in docs/usage.md
-        "gen_ai.usage.video.input_tokens",
         "gen_ai.usage.details.accepted_prediction_tokens",
         "gen_ai.usage.details.rejected_prediction_tokens",
         "gen_ai.usage.details.input_tokens",

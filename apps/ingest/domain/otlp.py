@@ -42,7 +42,7 @@ from apps.ingest.domain.translated import (
     tags_of,
 )
 from apps.usage.domain.drafts import MOST
-from apps.usage.domain.sent_usage import meter_of
+from apps.usage.domain.sent_usage import charges_images_apart, meter_of
 
 DOOR: Final = "otlp"
 SPAN: Final = "span"
@@ -206,7 +206,7 @@ def _translate(span: Span) -> Translated:
         )
     sent = span.text(*PROVIDER).lower()
     provider = PROVIDERS.get(sent, sent) or "unknown"
-    usage, meters = _usage(span, provider)
+    usage, meters = _usage(span, provider, model)
     tier = span.text(*TIER)
     fields: dict[str, Any] = {
         "id": span.id,
@@ -277,11 +277,12 @@ def _cost(span: Span) -> dict[str, str] | None:
     return None if amount is None else {"amount": amount, "currency": _COST_FIELD}
 
 
-def _usage(span: Span, provider: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _usage(span: Span, provider: str, model: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Return token counts, and what is counted under names that nobody knows.
 
     `input` holds what was cached and written (semantic conventions), unless the total or, with
-    providers that count them beside, the size of the parts says otherwise.
+    providers that count them beside, the size of the parts says otherwise. Images and video of a
+    prompt are taken out of it where the model charges them apart.
     """
     counts = _counts(span)
     part = {kind: _count_of(kind, counts, span) for kind in COUNTS}
@@ -300,6 +301,9 @@ def _usage(span: Span, provider: str) -> tuple[dict[str, Any], dict[str, str]]:
         "reasoning_tokens": part["reasoning"],
         "input_excludes_cache": _is_beside(part, provider),
     }
+    if charges_images_apart(model):
+        usage["input_image_tokens"] = part["input_image"]
+        usage["input_video_tokens"] = part["input_video"]
     known = {name for names in COUNTS.values() for name in names} | REPEATED
     unknown = {_meter(name): str(count) for name, count in counts.items() if name not in known}
     return {name: value for name, value in usage.items() if value}, unknown

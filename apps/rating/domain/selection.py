@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from apps.catalog.domain.conditions import parse_window
+from apps.catalog.domain.conditions import ONLY_IN, parse_window
 from apps.catalog.domain.meters import DEFAULT_LIFETIME, meter_facts
 from apps.rating.domain.prices import BEGINNING, FOREVER, PriceRow, SkuKey
 
@@ -28,9 +28,10 @@ def applicable(rows: Iterable[PriceRow], sku: SkuKey, meter: str) -> tuple[Price
     """Return the rows that could price the meter at some time, whatever the moment.
 
     A row with a tier, batch, region or context condition needs exactly that of the SKU; a row
-    without a region holds for all regions. Two kinds of rows stand in for a missing one: the
-    default cache lifetime for five minutes, and the ordinary tool price in a tier that is
-    known for the model.
+    without a region holds for all regions, but for use that was bound to one (`geo:us`), which
+    needs a price listed for that. Two kinds of rows stand in for a missing one: the default cache
+    lifetime for five minutes, and the ordinary tool price in a tier, or a region that use was
+    bound to, that is known for the model.
     """
     candidates = tuple(row for row in rows if _tier_fits(row, sku) and _place_fits(row, sku))
     own = _of_meter(candidates, meter)
@@ -38,8 +39,8 @@ def applicable(rows: Iterable[PriceRow], sku: SkuKey, meter: str) -> tuple[Price
     if stand_in is not None:
         own += _of_meter(candidates, stand_in)
     if not own and candidates and meter_facts(meter).tool:
-        ordinary = sku._replace(service_tier="", batch=False)
-        return applicable(rows, ordinary, meter) if sku[2:4] != ("", False) else own
+        ordinary = sku._replace(service_tier="", batch=False, region=_unbound(sku.region))
+        return applicable(rows, ordinary, meter) if ordinary != sku else own
     return own
 
 
@@ -127,7 +128,14 @@ def _tier_fits(row: PriceRow, sku: SkuKey) -> bool:
 
 
 def _region_fits(row: PriceRow, sku: SkuKey) -> bool:
-    return not row.conditions.region or row.conditions.region == sku.region
+    if not sku.region.startswith(ONLY_IN):
+        return row.conditions.region in ("", sku.region)
+    is_listed_there = row.applied is None or row.applied.regional
+    return row.conditions.region == _unbound(sku.region) and is_listed_there
+
+
+def _unbound(region: str) -> str:
+    return region.removeprefix(ONLY_IN)
 
 
 def _place_fits(row: PriceRow, sku: SkuKey) -> bool:

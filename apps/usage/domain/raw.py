@@ -26,7 +26,8 @@ def with_raw_usage(draft: Draft) -> SealedDraft | Problem:
 
     The draft is known for ever by what was sent (its digest is taken before anything is read), so
     a better reader later makes no conflict of it. What the sender states beside the object (its
-    own meters, tier and reported cost) holds.
+    own meters, tier and reported cost) holds; only the region that the provider says the use was
+    bound to goes over the sender's.
     """
     raw = draft.raw_usage or {}
     problem = _conflicting(draft) or _unkeepable(raw)
@@ -34,7 +35,7 @@ def with_raw_usage(draft: Draft) -> SealedDraft | Problem:
         return problem
     sealed = digest_v1(draft)
     try:
-        read = reading(provider=draft.provider or "", usage=raw)
+        read = reading(provider=draft.provider or "", usage=raw, model=draft.model or "")
         return _read_into(draft, read, sealed)
     except (ShapeUnknown, ShapeBroken) as refused:
         named = refused.errors[0].field if refused.errors else FIELD
@@ -55,6 +56,7 @@ def _read_into(draft: Draft, read: Reading, sealed: bytes) -> SealedDraft | Prob
         "reported_cost": draft.reported_cost or read.cost,
         "service_tier": draft.service_tier or read.service_tier or None,
         "batch": draft.batch or read.batch,
+        "region": read.region or draft.region,
         "sealed": sealed,
     }
     fields = {name: getattr(draft, name) for name in Draft.__struct_fields__}

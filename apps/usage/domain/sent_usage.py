@@ -18,6 +18,7 @@ _TOKENS: Final = re.compile(r"token", re.IGNORECASE)
 _NO_COUNT: Final = re.compile(
     r"(^|[_.])(per|rate|max|limit|remaining|budget|cost|price|time|ratio|id)([_.]|$)"
 )
+_IMAGES_APART: Final = re.compile(r"embed|live|native-audio|realtime|gpt-image")
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NOT_A_CODE: Final = re.compile(r"[^a-z0-9_.:-]+")
 _CODE_LENGTH: Final = 64
@@ -42,9 +43,10 @@ class Sent:
     Paths are keys joined by dots. Zero and null are the same as absent: providers write either.
     """
 
-    def __init__(self, usage: Mapping[str, Any]) -> None:
+    def __init__(self, usage: Mapping[str, Any], *, model: str = "") -> None:
         self._usage = usage
         self._known: set[str] = set()
+        self.images_apart = charges_images_apart(model)
 
     def count(self, *paths: str) -> int:
         """Return the whole number under any of the paths, which are names of one count.
@@ -136,6 +138,15 @@ class Sent:
 
     def _whole(self, path: str) -> int:
         return _whole(path, self.at(path))
+
+
+def charges_images_apart(model: str) -> bool:
+    """Tell whether a model is of a kind that charges images and video of a prompt apart from text.
+
+    Elsewhere they cost what text does. Told by the name, for no usage object tells it: where the
+    name misleads, the meter of its own has no price, and nothing is priced wrongly.
+    """
+    return _IMAGES_APART.search(model.lower()) is not None
 
 
 def broken(path: str, message: str, *, code: str = "") -> ShapeBroken:

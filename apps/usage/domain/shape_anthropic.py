@@ -98,8 +98,6 @@ def _conditions(sent: Sent, read: Reading) -> None:
         read.batch = True
     elif isinstance(tier, str) and tier != "standard":
         read.service_tier = tier[:200]
-    if sent.at("speed") == "fast":
-        read.service_tier = "fast"
 
 
 _IN_TOTALS: Final = ("message", "fallback_message", None)

@@ -25,6 +25,7 @@ def openai(sent: Sent, provider: str) -> Reading:
     given = sent.count("prompt_tokens", "input_tokens")
     cached = sent.count(*_within("cached_tokens"), *_CACHED)
     writes = _cache_writes(sent)
+    pictured = _INSIDE if sent.images_apart else _PRICED_APART
     reasoning = sent.count(*_beyond("reasoning_tokens"), "reasoning_tokens")
     made = _output_of(sent, given, reasoning, provider)
     written = writes if isinstance(writes, int) else sum(writes.values())
@@ -43,9 +44,12 @@ def openai(sent: Sent, provider: str) -> Reading:
             cache_write_tokens=writes,
             input_audio_tokens=sent.count(*_within("audio_tokens")),
             cached_input_audio_tokens=sent.count(*_within("cached_tokens_details.audio_tokens")),
-            input_image_tokens=sent.count(*_within("image_tokens", _PRICED_APART)),
+            input_image_tokens=sent.count(*_within("image_tokens", pictured)),
             cached_input_image_tokens=sent.count(
-                *_within("cached_tokens_details.image_tokens", _PRICED_APART)
+                *_within("cached_tokens_details.image_tokens", pictured)
+            ),
+            input_video_tokens=sent.count(
+                *_within("video_tokens", _INSIDE if sent.images_apart else ())
             ),
             output_tokens=made,
             output_audio_tokens=sent.count(*_beyond("audio_tokens")),

@@ -23,7 +23,8 @@ class Reading:
 
     `meters` are what is no token class of ours: uses of tools, units, and token counts that no
     reader knows, under names of their own; `unknown` names the paths of those. `cost` is what the
-    provider says it charged. `service_tier` and `batch` are set where the object tells them.
+    provider says it charged. `service_tier`, `batch` and `region` are set where the object tells
+    them.
     """
 
     counts: UsageCounts
@@ -32,6 +33,7 @@ class Reading:
     unknown: tuple[str, ...] = ()
     service_tier: str = ""
     batch: bool = False
+    region: str = ""
 
     def add(self, meter: str, quantity: int | Decimal) -> None:
         """Count further units under a meter; nothing where there are none."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from apps.catalog.domain.conditions import ONLY_IN
 from apps.usage.domain.drafts import UsageCounts
 from apps.usage.domain.sent_usage import Sent, ShapeBroken, ShapeUnknown, broken, meter_of
 from apps.usage.domain.shape_anthropic import anthropic
@@ -28,6 +29,7 @@ def gemini(sent: Sent, provider: str) -> Reading:
 
     Tokens of tool use are input of their own, beside the prompt. Images and video of a prompt are
     charged as text, but by the Live API and embeddings, which have prices of their own for them.
+    What only looks like one of these (a prompt that was blocked) is unpriced, not guessed at.
     """
     thoughts = sent.count("thoughtsTokenCount")
     prompt, tools = sent.count("promptTokenCount"), sent.count("toolUsePromptTokenCount")
@@ -35,7 +37,7 @@ def gemini(sent: Sent, provider: str) -> Reading:
     check_total(sent, "totalTokenCount", [prompt, made, thoughts, tools])
     inside = ("promptTokensDetails", "toolUsePromptTokensDetails")
     outside = ("candidatesTokensDetails", "responseTokensDetails")
-    apart = not sent.has("candidatesTokenCount", "thoughtsTokenCount")
+    apart = sent.images_apart or not sent.has("candidatesTokenCount", "thoughtsTokenCount")
     seen = {
         kind: sum(sent.modality(name, kind) for name in inside) if kind == "AUDIO" or apart else 0
         for kind in ("AUDIO", "IMAGE", "VIDEO")
@@ -126,17 +128,19 @@ def duration(sent: Sent, provider: str) -> Reading:
     return read
 
 
-def reading(*, provider: str, usage: Mapping[str, Any]) -> Reading:
+def reading(*, provider: str, usage: Mapping[str, Any], model: str = "") -> Reading:
     """Return what a provider's own usage object says, whatever its shape.
 
-    The shape decides where it is plain; where two providers share one, the provider does.
+    The shape decides where it is plain; where two providers share one, the provider does. The
+    model tells whether images that are part of a prompt are charged apart.
 
     :raises ShapeUnknown: when no reader knows the shape.
     :raises ShapeBroken: when a count is no count, or contradicts the provider's own total.
     """
     usage = _in_camel_case(usage) if "prompt_token_count" in usage else usage
-    sent = Sent(usage)
+    sent = Sent(usage, model=model)
     read = _shape_of(sent, provider.strip().lower())(sent, provider.strip().lower())
+    _where_and_how(sent, read)
     unknown = sent.unknown()
     for path, count in unknown.items():
         read.add(meter_of(path), count)
@@ -151,6 +155,19 @@ def usage_counts(*, provider: str, usage: Mapping[str, Any]) -> UsageCounts:
     :raises ShapeBroken: when a count is no count, or contradicts the provider's own total.
     """
     return reading(provider=provider, usage=usage).counts
+
+
+def _where_and_how(sent: Sent, read: Reading) -> None:
+    """Note what costs more and stands beside the counts, in Anthropic's own words.
+
+    A use that was to stay in a region (`inference_geo`) is bound to it; "global" and
+    "not_available" are not bound. Gateways pass these words on in usage of other shapes.
+    """
+    if sent.at("speed") == "fast":
+        read.service_tier = "fast"
+    place = sent.at("inference_geo")
+    if isinstance(place, str) and place.strip().lower() not in _ANYWHERE:
+        read.region = f"{ONLY_IN}{place.strip().lower()}"[:_REGION_LENGTH]
 
 
 def _shape_of(sent: Sent, provider: str) -> Shape:
@@ -197,6 +214,8 @@ _ANTHROPIC: Final = (
     "iterations",
 )
 _MESSAGES: Final = frozenset({"anthropic", "claude"})
+_ANYWHERE: Final = frozenset({"", "global", "not_available"})
+_REGION_LENGTH: Final = 64
 _SNAKE: Final = re.compile(r"_([a-z])")
 _SHAPES: Final[tuple[tuple[tuple[str, ...], Shape], ...]] = (
     (("citation_tokens", "num_search_queries"), perplexity),
