@@ -19,11 +19,15 @@ _AXES = [(axis.value, axis.value) for axis in Axis]
 
 
 class RunState(models.TextChoices):
-    """How far a run has come; from published on nothing in it changes."""
+    """How far a run has come; from published on nothing in it changes.
+
+    A what-if run is kept beside them and never published.
+    """
 
     DRAFT = "draft"
     PUBLISHED = "published"
     SUPERSEDED = "superseded"
+    WHAT_IF = "what_if"
 
 
 class AllocationRule(models.Model):
@@ -220,6 +224,30 @@ class Adjustment(models.Model):
         self.save(update_fields=["state", "decided_by", "decided_by_user", "decided_at", "comment"])
 
 
+class AdjustmentFile(models.Model):
+    """A file that came with a request for an adjustment; bytes lie with documents; append-only."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    adjustment = models.ForeignKey(Adjustment, on_delete=models.PROTECT, related_name="files")
+    name = models.CharField(max_length=120)
+    media_type = models.CharField(max_length=100)
+    size = models.IntegerField(help_text="bytes")
+    sha256 = models.CharField(max_length=64)
+    storage_key = models.CharField(max_length=500, unique=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(size__gt=0), name="allocation_adjustmentfile_is_not_empty"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Run(models.Model):
     """One execution of the allocation of a month.
 
@@ -248,6 +276,10 @@ class Run(models.Model):
         decimal_places=30,
         help_text="effective cost base minus sources, tenant's currency; within half of 1e-12",
     )
+    is_what_if = models.BooleanField(
+        default=False, help_text="run by rules that are not in force; never published"
+    )
+    name = models.CharField(max_length=200, blank=True, help_text="what a what-if run supposes")
     provisional_fx = models.BooleanField(help_text="converted at budget rates")
     rules = models.JSONField(help_text="the rule versions applied; frozen")
     drivers = models.JSONField(help_text="the driver values used, by axis; frozen")
@@ -272,8 +304,14 @@ class Run(models.Model):
             models.CheckConstraint(
                 condition=Q(state="draft", published_at__isnull=True, superseded_at__isnull=True)
                 | Q(state="published", published_at__isnull=False, superseded_at__isnull=True)
-                | Q(state="superseded", published_at__isnull=False, superseded_at__isnull=False),
+                | Q(state="superseded", published_at__isnull=False, superseded_at__isnull=False)
+                | Q(state="what_if", published_at__isnull=True, superseded_at__isnull=True),
                 name="allocation_run_times_fit_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_what_if=True, name__gt="", state__in=["draft", "what_if"])
+                | Q(is_what_if=False, state__in=["draft", "published", "superseded"]),
+                name="allocation_run_what_if_is_never_published",
             ),
         ]
         indexes = [models.Index(fields=["month", "-id"], name="allocation_run_by_month")]
@@ -287,6 +325,11 @@ class Run(models.Model):
         """Make this the published run of its month; the database checks conservation."""
         self.state, self.published_at = RunState.PUBLISHED.value, at
         self.save(update_fields=["state", "published_at"])
+
+    def keep(self) -> None:
+        """Keep this what-if run for good; the database checks it like one that is published."""
+        self.state = RunState.WHAT_IF.value
+        self.save(update_fields=["state"])
 
     def supersede(self, *, at: datetime) -> None:
         """Give way to a newer run of the month."""
@@ -335,6 +378,12 @@ class Source(models.Model):
     price = models.BigIntegerField(null=True, help_text="id of rating.Price")
     billed = models.DecimalField(max_digits=44, decimal_places=12, help_text="tenant's currency")
     effective = models.DecimalField(max_digits=44, decimal_places=12, help_text="tenant's currency")
+    saving = models.DecimalField(
+        max_digits=44,
+        decimal_places=12,
+        default=0,
+        help_text="tenant's currency; contracted minus effective cost of a commitment's use",
+    )
     original_currency = models.CharField(max_length=3)
     original_amount = models.DecimalField(
         max_digits=60, decimal_places=30, null=True, help_text="original_currency, unrounded"

@@ -10,6 +10,8 @@ from typing import Final
 
 from django.db import migrations
 
+from apps.periods.sql import REFUSE_CLOSED, UNTIL_CLOSED, guard_statements
+
 RUN_GUARD: Final = """
 CREATE OR REPLACE FUNCTION allocation_run_guard() RETURNS trigger LANGUAGE plpgsql AS $fn$
 DECLARE
@@ -39,12 +41,16 @@ BEGIN
         RAISE EXCEPTION 'UPDATE on allocation_run is refused: the run is %', OLD.state
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'sealed';
     END IF;
+    IF NEW.is_what_if <> OLD.is_what_if THEN
+        RAISE EXCEPTION 'a run is a what-if run from its start, or never'
+            USING ERRCODE = 'integrity_constraint_violation', HINT = 'what_if';
+    END IF;
     IF NEW.state = 'draft' THEN
         RETURN NEW;
     END IF;
-    IF NEW.state <> 'published' THEN
-        RAISE EXCEPTION 'a draft run is published or deleted, not %', NEW.state
-            USING ERRCODE = 'integrity_constraint_violation', HINT = 'run_state';
+    IF NEW.state <> (CASE WHEN NEW.is_what_if THEN 'what_if' ELSE 'published' END) THEN
+        RAISE EXCEPTION 'a draft run is published or deleted, and a what-if run kept, not %',
+            NEW.state USING ERRCODE = 'integrity_constraint_violation', HINT = 'run_state';
     END IF;
     EXECUTE format(
         'SELECT count(*) AS rows, COALESCE(sum(billed), 0) AS billed, '
@@ -62,36 +68,56 @@ BEGIN
         RAISE EXCEPTION 'publication is refused: the run states other lines than it holds'
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_conserved';
     END IF;
-    -- Per axis every source is handed out to the last digit; markups and adjustments, which have no
-    -- source, each sum to zero. So per axis and metric lines minus sources is exactly zero.
+    -- Per axis every source is handed out to the last digit; what has no source (markups, shared
+    -- savings, adjustments) sums to zero by kind. So per axis and metric lines minus sources is
+    -- exactly zero.
     EXECUTE format(
-        'WITH wanted AS (SELECT a.axis, s.id, s.key, s.billed, s.effective '
-        '    FROM %1$I.allocation_source s CROSS JOIN (VALUES (''team''), (''customer'')) a (axis) '
-        '    WHERE s.run_id = $1), '
-        'got AS (SELECT axis, source_id, sum(billed) AS billed, sum(effective) AS effective '
-        '    FROM %1$I.allocation_line WHERE run_id = $1 '
-        '    GROUP BY axis, source_id, CASE WHEN source_id IS NULL THEN kind END) '
-        'SELECT COALESCE(w.axis, g.axis) AS axis, '
-        '    COALESCE(w.key, g.source_id::text, ''markup'') AS key, '
-        '    COALESCE(g.billed, 0) - COALESCE(w.billed, 0) AS billed, '
-        '    COALESCE(g.effective, 0) - COALESCE(w.effective, 0) AS effective '
-        'FROM wanted w FULL JOIN got g ON g.axis = w.axis AND g.source_id = w.id '
-        'WHERE COALESCE(g.billed, 0) <> COALESCE(w.billed, 0) '
-        '   OR COALESCE(g.effective, 0) <> COALESCE(w.effective, 0) '
-        '   OR (w.id IS NULL AND g.source_id IS NOT NULL) LIMIT 1', TG_TABLE_SCHEMA)
+        'SELECT COALESCE(s.key, g.source_id::text) AS key, '
+        '    COALESCE(g.team_billed, 0) - COALESCE(s.billed, 0) AS team_billed, '
+        '    COALESCE(g.team_effective, 0) - COALESCE(s.effective, 0) AS team_effective, '
+        '    COALESCE(g.customer_billed, 0) - COALESCE(s.billed, 0) AS customer_billed, '
+        '    COALESCE(g.customer_effective, 0) - COALESCE(s.effective, 0) AS customer_effective '
+        'FROM (SELECT id, key, billed, effective FROM %1$I.allocation_source '
+        '      WHERE run_id = $1) s '
+        'FULL JOIN (SELECT source_id, bool_or(axis NOT IN (''team'', ''customer'')) AS strange, '
+        '    sum(billed) FILTER (WHERE axis = ''team'') AS team_billed, '
+        '    sum(effective) FILTER (WHERE axis = ''team'') AS team_effective, '
+        '    sum(billed) FILTER (WHERE axis = ''customer'') AS customer_billed, '
+        '    sum(effective) FILTER (WHERE axis = ''customer'') AS customer_effective '
+        '    FROM %1$I.allocation_line WHERE run_id = $1 AND source_id IS NOT NULL '
+        '    GROUP BY source_id) g ON g.source_id = s.id '
+        'WHERE s.id IS NULL OR g.strange '
+        '   OR COALESCE(g.team_billed, 0) <> s.billed '
+        '   OR COALESCE(g.team_effective, 0) <> s.effective '
+        '   OR COALESCE(g.customer_billed, 0) <> s.billed '
+        '   OR COALESCE(g.customer_effective, 0) <> s.effective LIMIT 1', TG_TABLE_SCHEMA)
         INTO odd USING NEW.id;
-    IF odd.axis IS NOT NULL THEN
-        RAISE EXCEPTION 'publication is refused: % on the % axis is off by % billed, % effective',
-            odd.key, odd.axis, odd.billed, odd.effective
+    IF odd.key IS NOT NULL THEN
+        RAISE EXCEPTION 'publication is refused: % is off by % billed, % effective on the team '
+            'axis, by % billed, % effective on the customer axis', odd.key, odd.team_billed,
+            odd.team_effective, odd.customer_billed, odd.customer_effective
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_conserved';
     END IF;
     EXECUTE format(
-        'SELECT l.id FROM %1$I.allocation_line l LEFT JOIN %1$I.allocation_basis b '
-        '    ON b.id = l.basis_id AND b.run_id = l.run_id AND b.axis = l.axis '
-        '    AND b.receiver = l.receiver AND b.kind = l.kind '
-        'WHERE l.run_id = $1 AND (b.id IS NULL '
-        '   OR (l.source_id IS NULL) <> (l.kind IN (''markup'', ''adjustment''))) '
-        'LIMIT 1', TG_TABLE_SCHEMA) INTO odd USING NEW.id;
+        'SELECT axis, kind, sum(billed) AS billed, sum(effective) AS effective '
+        'FROM %1$I.allocation_line WHERE run_id = $1 AND source_id IS NULL '
+        'GROUP BY axis, kind HAVING sum(billed) <> 0 OR sum(effective) <> 0 LIMIT 1',
+        TG_TABLE_SCHEMA) INTO odd USING NEW.id;
+    IF odd.kind IS NOT NULL THEN
+        RAISE EXCEPTION 'publication is refused: % on the % axis is off by % billed, % effective',
+            odd.kind, odd.axis, odd.billed, odd.effective
+            USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_conserved';
+    END IF;
+    -- Lines are grouped first: a run has many lines and few reasons.
+    EXECUTE format(
+        'SELECT l.id FROM (SELECT min(id) AS id, basis_id, axis, receiver, kind, '
+        '    source_id IS NULL AS bare FROM %1$I.allocation_line WHERE run_id = $1 '
+        '    GROUP BY basis_id, axis, receiver, kind, source_id IS NULL) l '
+        'LEFT JOIN %1$I.allocation_basis b ON b.id = l.basis_id AND b.run_id = $1 '
+        '    AND b.axis = l.axis AND b.receiver = l.receiver AND b.kind = l.kind '
+        'WHERE b.id IS NULL '
+        '   OR l.bare <> (l.kind IN (''markup'', ''commitment'', ''adjustment'')) LIMIT 1',
+        TG_TABLE_SCHEMA) INTO odd USING NEW.id;
     IF odd.id IS NOT NULL THEN
         RAISE EXCEPTION 'publication is refused: line % has no reason of its own', odd.id
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_explained';
@@ -184,6 +210,36 @@ def keeps_adjustments() -> list[migrations.RunSQL]:
             "DROP TRIGGER allocation_adjustment_keep ON allocation_adjustment",
         ),
         no_truncate("allocation_adjustment"),
+    ]
+
+
+REFUSE_CLOSED_RUN: Final = (
+    REFUSE_CLOSED.replace("periods_refuse_closed", "allocation_refuse_closed_run")
+    .replace("FROM new_rows'", "FROM new_rows WHERE NOT is_what_if'")
+    .replace("FROM old_rows'", "FROM old_rows WHERE NOT is_what_if'")
+    .replace("AS m FROM old_rows '", "AS m FROM old_rows WHERE NOT is_what_if '")
+    .replace("FROM new_rows) touched", "FROM new_rows WHERE NOT is_what_if) touched")
+)
+"""The guard of a month, for runs: what-if runs belong to no month's books."""
+
+
+def guards_month_of_runs() -> list[migrations.RunSQL]:
+    """Return operations after which runs, but what-if runs, stay out of a closed month."""
+    old = guard_statements("allocation_run", column="month", writable=UNTIL_CLOSED)
+    created = [one for one in old if "BEFORE TRUNCATE" not in one]
+    return [
+        migrations.RunSQL(REFUSE_CLOSED_RUN, "DROP FUNCTION allocation_refuse_closed_run()"),
+        *(
+            migrations.RunSQL(f"DROP TRIGGER {one.split()[2]} ON allocation_run", one)
+            for one in created
+        ),
+        *(
+            migrations.RunSQL(
+                one.replace("periods_refuse_closed(", "allocation_refuse_closed_run("),
+                f"DROP TRIGGER {one.split()[2]} ON allocation_run",
+            )
+            for one in created
+        ),
     ]
 
 

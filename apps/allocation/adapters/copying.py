@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from django.db import connection
 
-from apps.allocation.adapters.texts import SOURCE_COLUMNS, SourceTexts, as_amount, batched, escaped
-from apps.allocation.domain.engine import AxisAllocation, Basis
+from apps.allocation.adapters.texts import NULL, SOURCE_COLUMNS, SourceTexts, batched, joined
+from apps.allocation.domain.bases import Basis
+from apps.allocation.domain.engine import AxisAllocation
 from apps.allocation.domain.proof import Sealer
 from apps.allocation.domain.routes import Hop
 from apps.allocation.domain.rules import Axis
@@ -53,23 +54,21 @@ def write_axis(*, run: int, inputs: Inputs, axis: Axis, sources: Sequence[int]) 
 def _write_lines(
     *, run: int, inputs: Inputs, sealer: Sealer, sources: Sequence[int], ids: Sequence[int]
 ) -> None:
-    allocation = sealer.allocation
-    axis = allocation.axis
+    bases, axis = sealer.allocation.bases, sealer.allocation.axis
     centers = _CostCenters(inputs, axis)
     heads: dict[tuple[int, str], str] = {}
+    start = f"{run}\t{axis.value}\t"
+    origins: list[object] = [*sources, NULL]
     pending: list[str] = []
     with connection.cursor() as cursor, cursor.copy(_copy("line", _LINE_COLUMNS)) as copy:
         for source, basis, billed, effective in sealer.lines():
-            found = allocation.bases[basis]
+            found = bases[basis]
             center = centers.of(found, source)
             head = heads.get((basis, center))
             if head is None:
-                texts = "\t".join(map(escaped, (found.receiver, center, found.kind)))
-                head = heads[basis, center] = f"{ids[basis]}\t{texts}"
-            origin = sources[source] if source >= 0 else "\\N"
-            paid = as_amount(billed)
-            cost = paid if effective == billed else as_amount(effective)
-            pending.append(f"{run}\t{axis.value}\t{origin}\t{head}\t{paid}\t{cost}\n")
+                texts = joined((ids[basis], found.receiver, center, found.kind))
+                head = heads[basis, center] = f"\t{texts}\t"
+            pending.append(f"{start}{origins[source]}{head}{billed}e-12\t{effective}e-12\n")
             if len(pending) == _LINES_A_WRITE:
                 copy.write("".join(pending))
                 pending.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -16,11 +17,11 @@ Item = TypeVar("Item")
 
 _QUANTA: Final = int(1 / PUBLISHED_QUANTUM)
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_NULL: Final = "\\N"
+NULL: Final = "\\N"
 
 SOURCE_COLUMNS: Final = (
-    "id, run_id, key, quantity, billed, effective, original_amount, first_day, last_day, tags, "
-    "tag_set, account, origin, provider, service, model, meter, charge_category, basis, "
+    "id, run_id, key, quantity, billed, effective, saving, original_amount, first_day, last_day, "
+    "tags, tag_set, account, origin, provider, service, model, meter, charge_category, basis, "
     "provider_account, original_month, sku, unit, unit_price, unit_size, price_source, price, "
     "original_currency, fx_rate, "
     "team, cost_center, product, feature, customer, experiment, environment, attribution"
@@ -36,6 +37,7 @@ class SourceTexts:
         self._tags: dict[tuple[int, int | None, str], str] = {}
         self._kinds: dict[tuple[Any, ...], str] = {}
         self._owners: dict[int, str] = {}
+        self._days: dict[tuple[date, date], str] = {}
 
     def row(self, number: int, line: CostLine, source: Source, owner: Owner) -> str:
         """Return the row of a source with its end of line."""
@@ -56,11 +58,13 @@ class SourceTexts:
         holder = self._owners.get(id(owner))
         if holder is None:
             holder = self._owners[id(owner)] = _owner(owner)
-        paid = as_amount(source.billed)
-        cost = paid if source.effective == source.billed else as_amount(source.effective)
+        days = self._days.get((line.first_day, line.last_day))
+        if days is None:
+            days = f"{line.first_day}\t{line.last_day}"
+            self._days[line.first_day, line.last_day] = days
         return (
-            f"{number}\t{self._run}\t{line.key}\t{line.quantity}\t{paid}\t{cost}\t"
-            f"{line.original_amount}\t{line.first_day}\t{line.last_day}\t{tags}\t{kinds}\t{holder}\n"
+            f"{number}\t{self._run}\t{line.key}\t{line.quantity}\t{source.billed}e-12\t"
+            f"{source.effective}e-12\t{source.saving}e-12\t{line.original_amount}\t{days}\t{tags}\t{kinds}\t{holder}\n"
         )
 
 
@@ -81,7 +85,7 @@ def _owner(owner: Owner) -> str:
 
 def joined(values: Iterable[object]) -> str:
     """Return values as cells of one row; None is NULL."""
-    return "\t".join(_NULL if value is None else escaped(str(value)) for value in values)
+    return "\t".join(NULL if value is None else escaped(str(value)) for value in values)
 
 
 def escaped(text: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import pairwise
 
+from apps.allocation.domain.commitments import BY_USE, COMMITMENT_DRIVERS
 from apps.allocation.domain.graph import trapped
-from apps.allocation.domain.rules import MARKUP, UNALLOCATED, Axis, Method, Rule
+from apps.allocation.domain.rules import APART, MARKUP, UNALLOCATED, Axis, Method, Rule
 from apps.allocation.domain.weights import candidates
 from apps.core.domain.errors import FieldError, Unprocessable
 
@@ -37,7 +38,7 @@ def check_circles(*, rules: Iterable[Rule], known: Mapping[Axis, frozenset[str]]
     """
     levels: dict[tuple[Axis, int], dict[str, set[str]]] = {}
     for rule in rules:
-        if rule.method is Method.MARKUP:
+        if rule.method in APART:
             continue
         level = levels.setdefault((rule.axis, rule.level), {})
         for sender in rule.senders() - {UNALLOCATED}:
@@ -73,12 +74,18 @@ def _errors_of(rule: Rule, known: frozenset[str]) -> Iterator[FieldError]:
 
 
 def _scope_errors(rule: Rule) -> Iterator[FieldError]:
-    if rule.scope.is_empty and rule.method is not Method.MARKUP:
+    if rule.scope.is_empty and rule.method not in APART:
         yield FieldError(
             "scope",
             "scope_empty",
             "Say which cost the rule picks up: owners, provider, service, model, charge "
             "category, account, or tags.",
+        )
+    if rule.scope.owners and rule.method is Method.COMMITMENT:
+        yield FieldError(
+            "scope.owners",
+            "no_owners",
+            "A commitment is shared whoever used it; say which by provider, service or tags.",
         )
     if MARKUP in rule.scope.owners:
         yield FieldError(
@@ -109,8 +116,18 @@ def _receiver_errors(rule: Rule, known: frozenset[str]) -> Iterator[FieldError]:
 
 
 def _measure_errors(rule: Rule) -> Iterator[FieldError]:
-    if rule.method is Method.FIXED:
-        percents = rule.receivers.percents
+    percents = rule.receivers.percents
+    if rule.method is Method.COMMITMENT and rule.driver not in COMMITMENT_DRIVERS:
+        yield FieldError(
+            "driver",
+            "choice",
+            "Savings are shared by `usage`, everybody's at contracted prices, or by `purchase`.",
+        )
+    if percents and rule.driver == BY_USE and rule.method is Method.COMMITMENT:
+        yield FieldError(
+            "receivers", "purchase_only", "Percentages say who bought; share by `purchase` then."
+        )
+    if rule.method is Method.FIXED or (rule.method is Method.COMMITMENT and percents):
         total = sum(percents.values(), Decimal(0))
         if any(part <= 0 for part in percents.values()):
             yield FieldError("receivers", "percent_range", "Every percentage must be above 0.")

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate, pairwise, repeat
 from math import lcm
-from typing import Final
 
+from apps.allocation.domain.bases import (
+    DIRECT_KIND,
+    SHARED_KIND,
+    UNALLOCATED_KIND,
+    Basis,
+    markup_basis,
+    regain_basis,
+    transfer_basis,
+)
+from apps.allocation.domain.commitments import Commitments
 from apps.allocation.domain.drivers import Drivers, measured
 from apps.allocation.domain.routes import Hop, Route, Router
 from apps.allocation.domain.rules import (
+    APART,
     MARKUP,
     METER_DRIVER,
     UNALLOCATED,
@@ -26,13 +35,6 @@ from apps.allocation.domain.transfers import Transfer
 from apps.allocation.domain.weights import Weights, weights_of
 from apps.core.domain.shares import split_units
 
-DIRECT_KIND: Final = "direct"
-SHARED_KIND: Final = "shared"
-UNALLOCATED_KIND: Final = "unallocated"
-MARKUP_KIND: Final = "markup"
-ADJUSTMENT_KIND: Final = "adjustment"
-
-
 Line = tuple[int, int, int, int]
 """What one receiver bears of one source: (source, basis, billed, effective).
 
@@ -40,22 +42,6 @@ The source is its place in the run's sources, -1 on a markup; the basis the plac
 bases, which explain the line; the amounts are whole numbers of 1e-12. A bare tuple, because a run
 makes millions of them.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """Why a receiver bears a share: shared by all lines of sources that go the same way."""
-
-    receiver: str
-    kind: str
-    share: Fraction
-    rule: str = ""
-    method: str = ""
-    driver: str = ""
-    measure: str = ""
-    driver_value: Decimal = Decimal(0)
-    driver_total: Decimal = Decimal(0)
-    hops: tuple[Hop, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +111,7 @@ class AxisAllocation:
         self.transfers = [one for one in transfers if one.axis is axis]
         self.bases: list[Basis] = []
         self._markup_places: dict[tuple[str, str, str], int] = {}
-        self._moving = [rule for rule in self.rules if rule.method is not Method.MARKUP]
+        self._moving = [rule for rule in self.rules if rule.method not in APART]
         self._router = Router(self.rules, self._weigh(set(everyone) | set(self.owners)))
         self._splits = self._solve()
 
@@ -176,29 +162,33 @@ class AxisAllocation:
                 yield place, Fraction(source.effective * weight, split.whole)
 
     def most_bases(self) -> int:
-        """Return how many bases there can be once the markup lines have been yielded."""
-        markups = len(self.rules) - len(self._moving)
-        receivers = {basis.receiver for basis in self.bases}
-        return len(self.bases) + 2 * markups * len(receivers) + 2 * len(self.transfers)
+        """Return how many bases there can be once all lines have been yielded."""
+        apart = [rule for rule in self.rules if rule.method in APART]
+        receivers = len({basis.receiver for basis in self.bases})
+        later = sum(2 * (receivers + len(rule.receivers.named())) for rule in apart)
+        return len(self.bases) + later + 2 * len(self.transfers)
 
     def markup_place(self, rule: Rule, bearer: str, receiver: str) -> int:
         """Return the place of the basis of a markup, adding it the first time."""
         key = (rule.code, bearer, receiver)
         if key not in self._markup_places:
-            self.bases.append(_markup_basis(rule, bearer, receiver))
+            self.bases.append(markup_basis(rule, bearer, receiver))
             self._markup_places[key] = len(self.bases) - 1
         return self._markup_places[key]
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines in order of source and receiver; parts of nothing stay out.
 
-        Markups follow, and adjustments come last.
+        Markups follow, then shared savings, and adjustments come last.
 
         The parts of a source sum to it, by largest remainder over the exact shares.
         """
         marked = _Markups(self)
+        committed = Commitments(self.rules)
         for index, (source, split) in enumerate(zip(self.sources, self._splits, strict=True)):
             bases, billed, effective = split.bases, source.billed, source.effective
+            if committed.rules:
+                committed.see(source, self._borne(source, split))
             if len(bases) == 1 and not marked.rules:
                 yield index, bases[0], billed, effective
                 continue
@@ -207,40 +197,33 @@ class AxisAllocation:
                 marked.see(source, lines)
             yield from lines
         yield from marked.lines()
+        yield from self._regained(committed)
         yield from self._transferred()
+
+    def _borne(self, source: Source, split: _Split) -> dict[str, tuple[int, int, int]]:
+        """Return what each receiver bears of a source: billed, effective and saving."""
+        borne: dict[str, tuple[int, int, int]] = {}
+        amounts = (source.billed, source.effective, source.saving)
+        columns = [split.parts(units) for units in amounts]
+        for place, *parts in zip(split.bases, *columns, strict=True):
+            receiver = self.bases[place].receiver
+            known = borne.get(receiver, (0, 0, 0))
+            borne[receiver] = (known[0] + parts[0], known[1] + parts[1], known[2] + parts[2])
+        return borne
+
+    def _regained(self, committed: Commitments) -> Iterator[Line]:
+        """Yield what receivers bear more or less once savings are shared; billed cost stays."""
+        for one in committed.regains():
+            self.bases.append(regain_basis(one))
+            yield -1, len(self.bases) - 1, 0, one.units
 
     def _transferred(self) -> Iterator[Line]:
         """Yield -x on the sender and +x on the receiver of every adjustment."""
         for transfer in self.transfers:
             units = in_quanta([transfer.amount])[0]
             for bearer, sign in ((transfer.sender, -1), (transfer.receiver, 1)):
-                self.bases.append(_transfer_basis(transfer, bearer))
+                self.bases.append(transfer_basis(transfer, bearer))
                 yield -1, len(self.bases) - 1, sign * units, sign * units
-
-
-def _transfer_basis(transfer: Transfer, bearer: str) -> Basis:
-    hop = Hop(
-        sender=transfer.sender,
-        receiver=transfer.receiver,
-        rule=transfer.code,
-        method=ADJUSTMENT_KIND,
-        driver="",
-        measure=transfer.reason,
-        value=transfer.amount,
-        total=transfer.amount,
-        share=Fraction(1),
-    )
-    return Basis(
-        receiver=bearer,
-        kind=ADJUSTMENT_KIND,
-        share=Fraction(1),
-        rule=transfer.code,
-        method=ADJUSTMENT_KIND,
-        measure=transfer.reason,
-        driver_value=transfer.amount,
-        driver_total=transfer.amount,
-        hops=(hop,),
-    )
 
 
 def _meters(rules: Iterable[Rule]) -> set[str]:
@@ -345,31 +328,6 @@ def _is_marked(rule: Rule, receiver: str) -> bool:
 
 def _percent_of(rule: Rule, units: int) -> int:
     return round(Fraction(rule.percent) * units / 100)
-
-
-def _markup_basis(rule: Rule, bearer: str, receiver: str) -> Basis:
-    hop = Hop(
-        sender=MARKUP,
-        receiver=receiver,
-        rule=rule.code,
-        method=rule.method.value,
-        driver="",
-        measure="percent",
-        value=rule.percent,
-        total=Decimal(100),
-        share=Fraction(rule.percent) / 100,
-    )
-    return Basis(
-        receiver=bearer,
-        kind=MARKUP_KIND,
-        share=Fraction(rule.percent) / 100,
-        rule=rule.code,
-        method=rule.method.value,
-        measure="percent",
-        driver_value=rule.percent,
-        driver_total=Decimal(100),
-        hops=(hop,),
-    )
 
 
 def totals_of(lines: Iterable[Line]) -> Totals:

@@ -32,7 +32,7 @@ def sources_digest(
     columns = [owners[axis] for axis in sorted(owners)]
     known: dict[int, str] = {}
     for source, detail, *held in zip(sources, details, *columns, strict=True):
-        key, facts, billed, effective, quantity = source
+        key, facts, billed, effective, quantity, _ = source
         tags = known.get(id(facts.tags))
         if tags is None:
             named = (f"\x1f{name}={value}" for name, value in sorted(facts.tags))
@@ -87,6 +87,9 @@ def rule_content(rule: Rule) -> dict[str, object]:
 _UNUSED: Final = {"tiers": (), "minimum_share": 0, "maximum_share": 100}
 
 
+_SEALED_AT_ONCE: Final = 500
+
+
 class Sealer:
     """Passes an axis's lines through, adding up their sums and the digest of the output."""
 
@@ -99,19 +102,28 @@ class Sealer:
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines of the allocation in their order."""
-        allocation = self.allocation
-        sources, bases, update = allocation.sources, allocation.bases, self._seal.update
-        for line in allocation.lines():
+        bases = self.allocation.bases
+        keys = [source.key for source in self.allocation.sources]
+        keys.append("")  # of markups and adjustments, whose source is -1
+        named: list[str] = []
+        pending: list[str] = []
+        for line in self.allocation.lines():
             source, basis, billed, effective = line
-            key = sources[source].key if source >= 0 else ""
-            found = bases[basis]
-            update(
-                f"{key}\x1f{found.receiver}\x1f{found.kind}\x1f{billed}\x1f{effective}\x1e".encode()
-            )
+            while basis >= len(named):
+                found = bases[len(named)]
+                named.append(f"{found.receiver}\x1f{found.kind}")
+            pending.append(f"{keys[source]}\x1f{named[basis]}\x1f{billed}\x1f{effective}\x1e")
             self._billed += billed
             self._effective += effective
-            self.count += 1
+            if len(pending) == _SEALED_AT_ONCE:
+                self._pass(pending)
             yield line
+        self._pass(pending)
+
+    def _pass(self, pending: list[str]) -> None:
+        self._seal.update("".join(pending).encode())
+        self.count += len(pending)
+        pending.clear()
 
     @property
     def totals(self) -> Totals:

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from apps.allocation.domain.graph import absorbed, trapped
-from apps.allocation.domain.rules import UNALLOCATED, Method, Rule
+from apps.allocation.domain.rules import APART, UNALLOCATED, Rule
 from apps.allocation.domain.weights import Weights
 from apps.core.domain.errors import Unprocessable
 
@@ -85,7 +85,7 @@ class Router:
 
     def __init__(self, rules: Sequence[Rule], weights: Mapping[str, Weights]) -> None:
         """Take the rules in force in order of a run, and their weights by rule code."""
-        self._rules = [rule for rule in rules if rule.method is not Method.MARKUP]
+        self._rules = [rule for rule in rules if rule.method not in APART]
         self._weights = weights
 
     def route(self, *, fitting: Iterable[int], start: str) -> Route:

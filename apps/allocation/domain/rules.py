@@ -34,6 +34,11 @@ class Method(StrEnum):
     PROPORTIONAL = "proportional"
     TIERED = "tiered"
     MARKUP = "markup"
+    COMMITMENT = "commitment"
+
+
+APART: Final = frozenset({Method.MARKUP, Method.COMMITMENT})
+"""Methods that move no cost of sources: their lines come after, and sum to zero."""
 
 
 class ZeroPolicy(StrEnum):
@@ -163,7 +168,7 @@ class Rule:
 
     def senders(self) -> frozenset[str]:
         """Return the receivers whose cost the rule passes on."""
-        return frozenset() if self.method is Method.MARKUP else self.scope.owners
+        return frozenset() if self.method in APART else self.scope.owners
 
 
 def in_force(rules: Iterable[Rule], day: date) -> list[Rule]:

@@ -14,13 +14,18 @@ PUBLISHED_DECIMALS: Final = 12
 
 
 class Source(NamedTuple):
-    """One line of the cost base; `billed` and `effective` are whole numbers of 1e-12."""
+    """One line of the cost base; `billed` and `effective` are whole numbers of 1e-12.
+
+    `saving` is what a commitment takes off the contracted cost, in the same; below zero it is the
+    cost of a commitment that nobody used.
+    """
 
     key: str
     facts: Facts
     billed: int
     effective: int
     quantity: Decimal = Decimal(0)
+    saving: int = 0
 
 
 def in_quanta(amounts: Sequence[Decimal]) -> list[int]:

@@ -83,7 +83,8 @@ class Inputs:
     def _details(self) -> Iterable[str]:
         """Yield what is copied beside the engine's own view of a source."""
         for line, owner in zip(self.lines, self.owners, strict=True):
-            yield f"{owner.cost_center}|{owner.product}|{owner.feature}|{line.unit_price}"
+            saving = f"|{line.saving}" if line.saving else ""
+            yield f"{owner.cost_center}|{owner.product}|{owner.feature}|{line.unit_price}{saving}"
 
     @cached_property
     def digest(self) -> str:
@@ -158,30 +159,27 @@ def _sources(lines: Sequence[costs.CostLine]) -> list[Source]:
     costs_of, paid_of = [line.effective for line in lines], [line.billed for line in lines]
     effective = in_quanta(costs_of)
     billed = effective if paid_of == costs_of else in_quanta(paid_of)
-    known: dict[tuple[object, ...], Facts] = {}
+    savings = in_quanta([line.saving for line in lines])
+    known: dict[int, frozenset[tuple[str, str]]] = {}
     found = []
-    for line, paid, cost in zip(lines, billed, effective, strict=True):
-        asked = (
-            *(id(line.tags), line.origin, line.provider, line.service, line.model, line.meter),
-            *(line.account, line.charge_category),
-        )
-        facts = known.get(asked)
-        if facts is None:
-            facts = known[asked] = _facts(line)
-        found.append(Source(line.key, facts, paid, cost, line.quantity))
+    for line, paid, cost, saved in zip(lines, billed, effective, savings, strict=True):
+        tags = known.get(id(line.tags))
+        if tags is None:
+            tags = known[id(line.tags)] = frozenset(line.tags.items())
+        found.append(Source(line.key, _facts(line, tags), paid, cost, line.quantity, saved))
     return found
 
 
-def _facts(line: costs.CostLine) -> Facts:
+def _facts(line: costs.CostLine, tags: frozenset[tuple[str, str]]) -> Facts:
     return Facts(
-        origin=line.origin,
-        provider=line.provider,
-        service=line.service,
-        model=line.model,
-        meter=line.meter,
-        account=line.account,
-        charge_category=line.charge_category,
-        tags=frozenset(line.tags.items()),
+        line.origin,
+        line.provider,
+        line.service,
+        line.model,
+        line.meter,
+        line.account,
+        line.charge_category,
+        tags,
     )
 
 

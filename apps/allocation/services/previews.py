@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from apps.allocation.adapters.copying import as_amount
+from apps.allocation.adapters.texts import as_amount
 from apps.allocation.domain.check import check_circles, check_rule
 from apps.allocation.domain.engine import Totals, by_receiver
 from apps.allocation.domain.facts import Amounts, Change, Preview

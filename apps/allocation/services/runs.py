@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.allocation.adapters.copying import as_amount, write_axis, write_sources
+from apps.allocation.adapters.copying import write_axis, write_sources
+from apps.allocation.adapters.texts import as_amount
 from apps.allocation.domain.facts import RunFacts
 from apps.allocation.domain.proof import ENGINE_VERSION, Sealer, source_totals
 from apps.allocation.domain.rules import Axis

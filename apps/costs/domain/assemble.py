@@ -7,9 +7,19 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
 from apps.costs.domain.accounts import AccountFacts
-from apps.costs.domain.lines import ONE, Basis, CostLine, MissingPair, converted, key_of, total
+from apps.costs.domain.lines import (
+    ONE,
+    ZERO,
+    Basis,
+    CostLine,
+    MissingPair,
+    converted,
+    key_of,
+    total,
+)
 from apps.costs.domain.metering import with_reserved
 from apps.periods.domain.fx import FxTable, MissingRate
 
@@ -35,6 +45,10 @@ class ChargeGroup:
     effective: Decimal
     first_day: date
     last_day: date
+    commitment: str = ""
+    commitment_status: str = ""
+    contracted: Decimal | None = None
+    """Cost at contracted prices; of a commitment's use only."""
 
 
 def charged(groups: Iterable[ChargeGroup], *, month: Month) -> list[CostLine]:
@@ -178,6 +192,7 @@ def _charge_line(group: ChargeGroup, month: Month) -> CostLine:
         basis=Basis.BILLED,
         provider_account=group.provider_account,
         original_month=str(group.billing_month) if group.billing_month != month else "",
+        saving=saving_of(group),
         currency=group.currency,
         billed=group.billed,
         effective=group.effective,
@@ -186,6 +201,25 @@ def _charge_line(group: ChargeGroup, month: Month) -> CostLine:
     )
 
 
+def saving_of(group: ChargeGroup) -> Decimal:
+    """Return what a commitment takes off the contracted cost of some charges.
+
+    Use that a commitment covers saves its contracted minus its effective cost; what of a
+    commitment nobody used saves less than nothing, its own cost. Buying one saves nothing yet.
+    """
+    if not group.commitment or group.charge_category != "Usage":
+        return ZERO
+    if group.commitment_status == "Unused":
+        return -group.effective
+    return ZERO if group.contracted is None else EXACT.subtract(group.contracted, group.effective)
+
+
 def charge_tags(group: ChargeGroup) -> dict[str, str]:
     """Return the tags of charges with the reserved keys that rules may ask for."""
-    return with_reserved(group.tags, account=group.sub_account, service=group.service)
+    return with_reserved(
+        group.tags,
+        account=group.sub_account,
+        service=group.service,
+        commitment=group.commitment,
+        commitment_status=group.commitment_status,
+    )

@@ -81,6 +81,12 @@ class CostLine(NamedTuple):
     original_month: str = ""
     """The month a bill or a reversal belongs to, when it is booked in a later one."""
 
+    saving: Decimal = ZERO
+    """What a commitment takes off the contracted cost; of one that nobody used, its cost below 0.
+
+    Converted like the amounts.
+    """
+
 
 @dataclass(frozen=True, slots=True)
 class MissingPair:
@@ -139,6 +145,7 @@ def converted(line: CostLine, rate: Decimal, currency: str) -> CostLine:
         currency=currency,
         billed=EXACT.multiply(line.billed, rate),
         effective=EXACT.multiply(line.effective, rate),
+        saving=EXACT.multiply(line.saving, rate),
         fx_rate=rate,
     )
 
@@ -151,6 +158,7 @@ def negated(line: CostLine, *, original_month: Month) -> CostLine:
         billed=-line.billed,
         effective=-line.effective,
         original_amount=-line.original_amount,
+        saving=-line.saving,
         basis=Basis.REVERSED,
         original_month=str(original_month),
     )
@@ -195,5 +203,6 @@ def _content(line: CostLine, tags: dict[int, str]) -> bytes:
             *map(plain_decimal, amounts),
             str(line.first_day),
             str(line.last_day),
+            *([plain_decimal(line.saving)] if line.saving else []),
         )
     ).encode()

@@ -69,10 +69,12 @@ SELECT bill_id, provider, service_name, sku_id, sku_meter, sub_account_id, charg
        COALESCE(sum(pricing_quantity), 0), sum(billed_cost), sum(effective_cost),
        min((charge_period_start AT TIME ZONE 'UTC')::date),
        max((greatest(charge_period_end - interval '1 microsecond', charge_period_start)
-            AT TIME ZONE 'UTC')::date)
+            AT TIME ZONE 'UTC')::date),
+       commitment_discount_id, commitment_discount_status,
+       sum(COALESCE(contracted_cost, list_cost, effective_cost))
 FROM {schema}.{table}
 WHERE period = %s AND bill_id = ANY(%s)
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 17, 18,
          (SELECT count(*) FROM unnest(%s::date[]) AS change
           WHERE change <= (charge_period_start AT TIME ZONE 'UTC')::date)
 """
@@ -182,6 +184,9 @@ def _group(bill: BookedBill, row: tuple) -> ChargeGroup:  # type: ignore[type-ar
         effective=row[13],
         first_day=row[14],
         last_day=row[15],
+        commitment=row[16],
+        commitment_status=row[17],
+        contracted=row[18],
     )
 
 
