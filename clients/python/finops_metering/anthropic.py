@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from finops_metering.guard import AsyncGuard, Guard
 from finops_metering.metered import (
     Meter,
     Reader,
@@ -25,6 +26,7 @@ def meter_anthropic(
     *,
     tags: Mapping[str, str] | None = None,
     provider: str | None = None,
+    guard: Guard | AsyncGuard | None = None,
     **fields: Any,
 ) -> T:
     """Meter every call of an Anthropic client: `meter_anthropic(Anthropic(), client)` returns it.
@@ -32,6 +34,9 @@ def meter_anthropic(
     The message's id is the event's, so that an answer counts once. A stream that is left early is
     recorded as `partial`, with what the provider had counted by then. `fields` are more of an
     event's: `account`, `credential`, `region`. Metering that fails never breaks a call.
+
+    With a guard every call is authorized first, and raises `Denied` where the answer is no; calls
+    within a `guard.authorize` block belong to that block's hold.
 
     :param provider: who is billed; by default anthropic, aws for Bedrock, google for Vertex.
     """
@@ -41,10 +46,14 @@ def meter_anthropic(
         tags=dict(tags or {}),
         fields=fields,
         readers=READERS,
+        guard=guard,
     )
     attach_all(meter, sdk, "messages", "beta.messages")
     follow_copies(
-        sdk, lambda copy: meter_anthropic(copy, client, tags=tags, provider=provider, **fields)
+        sdk,
+        lambda copy: meter_anthropic(
+            copy, client, tags=tags, provider=provider, guard=guard, **fields
+        ),
     )
     return sdk
 

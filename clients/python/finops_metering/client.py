@@ -77,7 +77,7 @@ class Client:
             block_timeout=block_timeout,
         )
         self._sender = Sender(
-            transport=self._new_transport(),
+            transport=self.new_transport(),
             options=options,
             spool=Spool(spool) if spool is not None else None,
             on_error=on_error,
@@ -318,14 +318,15 @@ class Client:
             time.sleep(min(30.0, refusal.retry_after or 1.0))
         raise AssertionError("the last try returns or raises")
 
-    def _new_transport(self) -> Transport:
-        base_url, key, timeout = self._address
-        return Transport(base_url=base_url, key=key, timeout=timeout)
+    def new_transport(self, *, key: str | None = None, timeout: float | None = None) -> Transport:
+        """Return a connection of its own to the same server."""
+        base_url, own, usual = self._address
+        return Transport(base_url=base_url, key=key or own, timeout=timeout or usual)
 
     def _ask(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer:
-        transport = self._new_transport()
+        transport = self.new_transport()
         try:
             return transport.send(method, path, body, headers)
         except NoAnswer as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import weakref
@@ -11,6 +12,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Protocol
+
+from finops_metering.guard import Asking, AsyncGuard, Guard
+from finops_metering.holds import Hold, current_hold
 
 log = logging.getLogger("finops_metering")
 
@@ -76,6 +80,7 @@ class Meter:
     fields: Mapping[str, Any]
     readers: Mapping[str, Reader]
     include_usage: bool = True
+    guard: Guard | AsyncGuard | None = None
 
     def attach(self, resource: Any) -> None:
         """Look at everything that a resource of an SDK posts."""
@@ -89,18 +94,47 @@ class Meter:
     def _sync(self, post: Callable[..., Any]) -> Callable[..., Any]:
         def metered(path: str, *args: Any, **kwargs: Any) -> Any:
             call, kwargs = self._call(path, kwargs)
-            answer = post(path, *args, **kwargs)
-            return call.watch(answer) if call else answer
+            if call is None:
+                return post(path, *args, **kwargs)
+            own = self._ask(call)
+            call.hold = own or current_hold()
+            try:
+                answer = post(path, *args, **kwargs)
+            except BaseException:
+                if own:
+                    own.finish(failed=True)
+                raise
+            return call.watch(answer)
 
         return metered
 
     def _async(self, post: Callable[..., Any]) -> Callable[..., Any]:
         async def metered(path: str, *args: Any, **kwargs: Any) -> Any:
             call, kwargs = self._call(path, kwargs)
-            answer = await post(path, *args, **kwargs)
-            return call.watch(answer) if call else answer
+            if call is None:
+                return await post(path, *args, **kwargs)
+            own = await self._ask_async(call)
+            call.hold = own or current_hold()
+            try:
+                answer = await post(path, *args, **kwargs)
+            except BaseException:
+                if own:
+                    await asyncio.shield(asyncio.to_thread(own.finish, failed=True))
+                raise
+            return call.watch(answer)
 
         return metered
+
+    def _ask(self, call: Call) -> Hold | None:
+        """Authorize a call of its own; within an authorized block it is part of that."""
+        guard = _core(self.guard)
+        return None if guard is None or current_hold() else guard.authorize(**call.question(guard))
+
+    async def _ask_async(self, call: Call) -> Hold | None:
+        guard = _core(self.guard)
+        if guard is None or current_hold():
+            return None
+        return await Asking(guard, **call.question(guard))
 
     def _call(self, path: str, kwargs: dict[str, Any]) -> tuple[Call | None, dict[str, Any]]:
         """Prepare to watch a call; whatever goes wrong, the call goes out as it was."""
@@ -111,6 +145,7 @@ class Meter:
             body = kwargs.get("body")
             call = Call(self, reader, tags={**self.tags, **(_tags.get() or {})})
             if isinstance(body, Mapping):
+                call.body = body
                 model = body.get("model")
                 call.seen.model = model if isinstance(model, str) else None
                 if kwargs.get("stream") and self.include_usage:
@@ -133,6 +168,18 @@ class Call:
     seen: Seen = field(default_factory=Seen)
     hides_usage: bool = False
     is_recorded: bool = False
+    hold: Hold | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+    def question(self, guard: Guard) -> dict[str, Any]:
+        """Return what the guard is asked about the call."""
+        return {
+            "provider": self.meter.provider,
+            "model": self.seen.model,
+            "tags": dict(self.tags),
+            "estimate": guard.estimate_of(self.body, operation=self.reader.operation),
+            **{name: self.meter.fields.get(name) for name in ("account", "credential", "region")},
+        }
 
     def watch(self, answer: Any) -> Any:
         """Read an answer, or look on while it streams; returns it as it came."""
@@ -215,6 +262,7 @@ class Call:
         try:
             event = self._event()
             if event is not None:
+                event = self.hold.marked(event) if self.hold else event
                 self.meter.recorder.record_raw(event)
         except Exception:
             log.exception("metering: a call could not be recorded")
@@ -237,6 +285,10 @@ class Call:
             "time": _moment(seen.created),
             "tags": dict(self.tags),
         }
+
+
+def _core(guard: Guard | AsyncGuard | None) -> Guard | None:
+    return guard.guard if isinstance(guard, AsyncGuard) else guard
 
 
 def plain(model: Any) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from finops_metering.guard import AsyncGuard, Guard
 from finops_metering.metered import (
     Meter,
     Reader,
@@ -40,6 +41,7 @@ def meter_openai(
     *,
     tags: Mapping[str, str] | None = None,
     provider: str | None = None,
+    guard: Guard | AsyncGuard | None = None,
     include_usage: bool = True,
     **fields: Any,
 ) -> T:
@@ -49,6 +51,9 @@ def meter_openai(
     by themselves (`include_usage=False`: they do not), and the extra item is hidden. `fields` are
     more of an event's: `account`, `credential`, `region`. Metering that fails never breaks a call.
 
+    With a guard every call is authorized first, and raises `Denied` where the answer is no; calls
+    within a `guard.authorize` block belong to that block's hold.
+
     :param provider: who is billed; by default read from the client's address.
     """
     meter = Meter(
@@ -57,13 +62,20 @@ def meter_openai(
         tags=dict(tags or {}),
         fields=fields,
         readers=READERS,
+        guard=guard,
         include_usage=include_usage,
     )
     attach_all(meter, sdk, "chat.completions", "responses", "embeddings")
     follow_copies(
         sdk,
         lambda copy: meter_openai(
-            copy, client, tags=tags, provider=provider, include_usage=include_usage, **fields
+            copy,
+            client,
+            tags=tags,
+            provider=provider,
+            guard=guard,
+            include_usage=include_usage,
+            **fields,
         ),
     )
     return sdk

@@ -108,6 +108,12 @@ class Transport:
             self.close()
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
 
+    def within(self, seconds: float) -> None:
+        """Wait at most so long for each step of the requests to come."""
+        self._timeout = seconds
+        if self._connection is not None and self._connection.sock is not None:
+            self._connection.sock.settimeout(seconds)
+
     def close(self) -> None:
         """Drop the connection; the next request opens another."""
         connection, self._connection = self._connection, None
