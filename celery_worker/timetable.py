@@ -58,6 +58,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": crontab(minute="3"),
         "options": {"queue": "notify", "expires": 50 * 60},
     },
+    "follow up experiments": {
+        "task": "apps.experiments.tasks.follow_up_everywhere",
+        "schedule": crontab(minute="*/10"),
+        "options": {"queue": "insights", "expires": 9 * 60},
+    },
     "deliver outboxes": {
         "task": "apps.notifications.tasks.deliver_everywhere",
         "schedule": crontab(),

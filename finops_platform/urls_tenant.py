@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("apps.accounts.api.urls")),
     path("api/v1/", include("apps.audit.api.urls")),
     path("api/v1/", include("apps.allocation.api.urls")),
+    path("api/v1/", include("apps.experiments.api.urls")),
     path("api/v1/", include("apps.chargeback.api.urls")),
     path("api/v1/", include("apps.closing.api.urls")),
     path("api/v1/", include("apps.insights.api.urls")),

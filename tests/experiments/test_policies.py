@@ -122,7 +122,7 @@ def test_routes_that_match_together_join_their_steps_as_the_strictest() -> None:
         ("Money", 2, 1, 48),
     ]
     assert found.reasons == (
-        "Large: more than USD 500",
+        "Large: more than USD 500.00",
         "Ultra context: a context above 200,000 tokens",
     )
 

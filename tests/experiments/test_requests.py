@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,11 @@ from django.db import IntegrityError, connection, transaction
 from apps.audit import selectors as audit
 from apps.budgets import selectors as budgets
 from apps.budgets import services as budget_services
+from apps.budgets.domain.budgets import BudgetDraft
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Forbidden, Invalid
 from apps.experiments import selectors, services
+from apps.experiments.domain.policy_text import PolicyInvalid, read_policy
 from apps.experiments.domain.proposals import ProposalInvalid
 from apps.experiments.domain.seats import NoSeat, SamePerson
 from apps.experiments.domain.states import (
@@ -34,7 +36,8 @@ from apps.experiments.models import (
     Step,
     Submission,
 )
-from apps.ingest.services.outcomes import record_outcomes
+from apps.experiments.selectors.assessing import forget_histories
+from apps.ingest.services.outcomes import accept_outcomes
 from apps.notifications.models import Delivery, PersonalNotice
 from tests.experiments.base import (
     NOW,
@@ -48,15 +51,13 @@ from tests.experiments.base import (
     state_policy,
     submit,
 )
-from tests.ingest.factories import event, send
+from tests.ingest.factories import contract, event, send
 
 TEN = date(2026, 2, 10)
 
 
 @pytest.fixture
 def people(acme: Any) -> People:
-    from apps.experiments.selectors.assessing import forget_histories
-
     forget_histories()
     return settle()
 
@@ -171,9 +172,7 @@ def test_a_no_says_why_and_ends_it(people: People) -> None:
 def test_changes_are_a_revision_and_a_new_round(people: People) -> None:
     asked = submit(people)
     with pytest.raises(NotInState):
-        services.edit(
-            id=asked.id, proposal=proposal(), note="", actor=people.engineer, now=NOW
-        )
+        services.edit(id=asked.id, proposal=proposal(), note="", actor=people.engineer, now=NOW)
     back = say(asked, people.approver, Verdict.REQUEST_CHANGES, "Half of it first.")
     assert back.state is State.CHANGES_REQUESTED
     with pytest.raises(NotYours):
@@ -199,10 +198,8 @@ def test_changes_are_a_revision_and_a_new_round(people: People) -> None:
 def test_small_ones_pass_by_themselves_while_the_team_has_money(people: People) -> None:
     state_policy(auto={"up_to": "50", "team_month": "60"})
     assert submit(people).state is State.SUBMITTED  # the team has no budget
-    draft = dict(name="Search", scope={"team": "search"}, amount=D(100), currency="USD")
-    from apps.budgets.domain.budgets import BudgetDraft
-
-    budget_services.create(draft=BudgetDraft(**draft), actor=people.finance, now=NOW)
+    draft = BudgetDraft(name="Search", scope={"team": "search"}, amount=D(100), currency="USD")
+    budget_services.create(draft=draft, actor=people.finance, now=NOW)
     passed = submit(people)
     assert (passed.state, passed.amount) == (State.RUNNING, D(40))
     [round_] = selectors.submissions(id=passed.id, now=NOW)
@@ -211,12 +208,10 @@ def test_small_ones_pass_by_themselves_while_the_team_has_money(people: People) 
     waits = submit(people, amount=D("20.01"))
     assert waits.state is State.SUBMITTED
     [round_] = selectors.submissions(id=waits.id, now=NOW)
-    assert "USD 60 of the USD 60" in round_.reasons[0]
+    assert "USD 60.00 of the USD 60.00" in round_.reasons[0]
 
 
 def test_what_looks_wrong_never_passes_by_itself(people: People) -> None:
-    from apps.budgets.domain.budgets import BudgetDraft
-
     state_policy(auto={"up_to": "5000", "team_month": "50000"})
     draft = BudgetDraft(name="S", scope={"team": "search"}, amount=D(9000), currency="USD")
     budget_services.create(draft=draft, actor=people.finance, now=NOW)
@@ -284,9 +279,7 @@ def test_what_is_left_is_given_back_and_told_in_a_report(people: People) -> None
     tagged = {"team": "search", "experiment": done.code}
     good = {"name": "answered", "success": True}
     send([event(f"e{n}", tags=tagged, outcome=good) for n in range(4)], received_at=NOW)
-    over = services.complete(
-        id=done.id, lessons="Longer helps.", actor=people.engineer, now=NOW
-    )
+    over = services.complete(id=done.id, lessons="Longer helps.", actor=people.engineer, now=NOW)
     assert (over.state, over.released) == (State.COMPLETED, D("39.98"))
     report = OutcomeReport.objects.get()
     assert report.lessons == "Longer helps."
@@ -297,7 +290,7 @@ def test_what_is_left_is_given_back_and_told_in_a_report(people: People) -> None
     with pytest.raises(NotInState):
         services.complete(id=done.id, lessons="", actor=people.engineer, now=NOW)
     late = [{"experiment": done.code, "name": "answered", "success": True, "time": _when()}]
-    record_outcomes(items=late, actor=people.owner, received_at=NOW)
+    accept_outcomes(outcomes=late, actor=people.owner, received_at=NOW)
     assert services.follow_up(now=NOW).restated == 1
     assert services.follow_up(now=NOW).restated == 0
     newest = OutcomeReport.objects.get(number=2)
@@ -307,8 +300,8 @@ def test_what_is_left_is_given_back_and_told_in_a_report(people: People) -> None
     assert OutcomeReport.objects.count() == 3
 
 
-def _when() -> str:
-    return "2026-01-15T10:20:30Z"
+def _when() -> datetime:
+    return datetime(2026, 1, 15, 10, tzinfo=UTC)
 
 
 def test_without_a_success_there_is_no_cost_of_one(people: People) -> None:
@@ -354,9 +347,7 @@ def test_nobody_sees_what_is_not_theirs(people: People) -> None:
 
 
 def test_somebody_stands_in_for_who_is_away(people: People) -> None:
-    state_policy(
-        otherwise=[{"name": "Paula", "approvers": {"people": ["paula@lab.example"]}}]
-    )
+    state_policy(otherwise=[{"name": "Paula", "approvers": {"people": ["paula@lab.example"]}}])
     asked = submit(people)
     with pytest.raises(NoSeat):
         say(asked, people.second)
@@ -448,8 +439,6 @@ def test_the_last_day_ends_it(people: People) -> None:
 
 
 def test_prices_that_moved_are_priced_anew_at_submission(people: People) -> None:
-    from tests.ingest.factories import contract
-
     made = create(people)
     contract(model="other", input_tokens="1")
     asked = services.submit(id=made.id, actor=people.engineer, now=NOW)
@@ -459,8 +448,6 @@ def test_prices_that_moved_are_priced_anew_at_submission(people: People) -> None
 def test_a_policy_is_simulated_on_the_past(people: People) -> None:
     submit(people)
     submit(people, amount=D(20))
-    from apps.experiments.domain.policy_text import read_policy
-
     step = {"name": "Product", "approvers": {"roles": ["approver"]}}
     other = read_policy(
         {
@@ -484,8 +471,6 @@ def test_a_policy_is_simulated_on_the_past(people: People) -> None:
 
 
 def test_a_policy_names_people_who_can_decide(people: People) -> None:
-    from apps.experiments.domain.policy_text import PolicyInvalid
-
     with pytest.raises(PolicyInvalid):
         state_policy(otherwise=[{"name": "x", "approvers": {"people": ["frank@lab.example"]}}])
     with pytest.raises(Forbidden):
@@ -553,12 +538,16 @@ def test_the_database_itself_keeps_the_four_eyes(people: People) -> None:
 def test_people_are_written_to_with_links_of_their_own(people: People) -> None:
     submit(people)
     mails = {one.recipient: one.text for one in Delivery.objects.all()}
-    assert set(mails) == {"olivia@lab.example", "paula@lab.example", "peter@lab.example"}
+    owners = {"olivia@lab.example", "owner@acme.example"}
+    assert set(mails) == {"paula@lab.example", "peter@lab.example", *owners}
     paula, peter = mails["paula@lab.example"], mails["peter@lab.example"]
     assert paula.count("/approvals/link/") == 3
-    assert set(paula.split()) & set(peter.split()) & {
-        word for word in paula.split() if "/link/" in word
-    } == set()
+    assert (
+        set(paula.split())
+        & set(peter.split())
+        & {word for word in paula.split() if "/link/" in word}
+        == set()
+    )
 
 
 def test_a_link_decides_once_and_only_for_its_reader(people: People) -> None:

@@ -15,6 +15,7 @@ from apps.catalog.domain.meters import REQUESTS
 from apps.core.domain.money import EXACT, minor_quantum
 from apps.experiments.domain.bands import Band, Point, total
 from apps.experiments.domain.proposals import ModelPlan
+from apps.experiments.domain.wording import money
 from apps.rating.domain.prices import Quote, SkuKey
 from apps.rating.domain.rate import cost_of
 
@@ -283,25 +284,19 @@ def amount_cautions(estimate: Estimate, amount: Decimal | None) -> Iterator[Caut
         yield Caution(
             "amount_short",
             "warn",
-            f"{_money(amount, estimate.currency)} will not last: the likely cost is "
-            f"{_money(likely, estimate.currency)}.",
+            f"{money(amount, estimate.currency)} will not last: the likely cost is "
+            f"{money(likely, estimate.currency)}.",
         )
 
 
 def _slip(estimate: Estimate, amount: Decimal, likely: Decimal, ratio: Decimal) -> Caution:
     way = "times" if amount > likely else "times less than"
     factor = f"{ratio.quantize(Decimal('0.1'), context=EXACT):,}"
-    thousandfold = _money(EXACT.multiply(likely, Decimal(1000)), estimate.currency)
+    thousandfold = money(EXACT.multiply(likely, Decimal(1000)), estimate.currency)
     return Caution(
         "unit_slip",
         "bad",
-        f"{_money(amount, estimate.currency)} is {factor} {way} the likely cost of "
-        f"{_money(likely, estimate.currency)}. Prices are per million tokens; read as per "
+        f"{money(amount, estimate.currency)} is {factor} {way} the likely cost of "
+        f"{money(likely, estimate.currency)}. Prices are per million tokens; read as per "
         f"thousand they would give {thousandfold}. Check the unit.",
     )
-
-
-def _money(amount: Decimal, currency: str) -> str:
-    plain = f"{amount.normalize(EXACT):,f}"
-    whole, _, digits = plain.partition(".")
-    return f"{currency} {whole}.{digits.ljust(2, '0')}"

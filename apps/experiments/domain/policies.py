@@ -7,6 +7,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from apps.core.domain.money import EXACT
+from apps.experiments.domain.wording import money
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Condition:
         """Say when it holds."""
         said = []
         if self.amount_over is not None:
-            said.append(f"more than {currency} {self.amount_over:,f}")
+            said.append(f"more than {money(self.amount_over, currency)}")
         if self.context_over is not None:
             said.append(f"a context above {self.context_over:,} tokens")
         for label, values in (
@@ -189,7 +190,7 @@ def route(policy: Policy, risk: Risk, *, currency: str) -> Routing:
     refusal = _not_automatic(policy.auto, risk, currency)
     if refusal is None:
         assert policy.auto is not None
-        reason = f"Up to {currency} {policy.auto.up_to:,f} passes by itself"
+        reason = f"Up to {money(policy.auto.up_to, currency)} passes by itself"
         return Routing(True, (), (), (reason,))
     return Routing(False, (), _joined(list(policy.otherwise)), (refusal,))
 
@@ -205,11 +206,11 @@ def _not_automatic(auto: AutoApproval | None, risk: Risk, currency: str) -> str 
 
 def _too_much(auto: AutoApproval, risk: Risk, currency: str) -> str | None:
     if risk.amount is None or risk.amount > auto.up_to:
-        return f"It asks for more than the {currency} {auto.up_to:,f} that pass by themselves"
+        return f"It asks for more than the {money(auto.up_to, currency)} that pass by themselves"
     if EXACT.add(risk.auto_used, risk.amount) > auto.team_month:
         return (
-            f"The team has used {currency} {risk.auto_used:,f} of the {currency} "
-            f"{auto.team_month:,f} that pass by themselves in thirty days"
+            f"The team has used {money(risk.auto_used, currency)} of the "
+            f"{money(auto.team_month, currency)} that pass by themselves in thirty days"
         )
     return None
 
@@ -218,7 +219,7 @@ def _no_budget(risk: Risk, currency: str) -> str | None:
     if risk.budget_left is None:
         return f"The team has no budget in {currency} that it could be taken from"
     if risk.amount is None or risk.budget_left < risk.amount:
-        return f"The team's budget has only {currency} {risk.budget_left:,f} left"
+        return f"The team's budget has only {money(risk.budget_left, currency)} left"
     return None
 
 

@@ -25,6 +25,7 @@ from apps.experiments.domain.states import (
     check_move,
     words,
 )
+from apps.experiments.domain.wording import money
 from apps.experiments.models import ApprovalPolicy, ExperimentRequest, Revision, Step, Submission
 from apps.experiments.selectors.policies import current_policy, passed_by_itself
 from apps.experiments.selectors.requests import facts_of
@@ -149,7 +150,7 @@ def _amended(row: ExperimentRequest, amendment: Amendment, actor: Actor, now: da
     amount = row.amount if amendment.amount is None else amendment.amount
     ends_on = row.ends_on if amendment.ends_on is None else amendment.ends_on
     if amount < row.amount:
-        raise _not_ready("amount", f"{row.currency} {row.amount:,f} are approved; ask for more.")
+        raise _not_ready("amount", f"{money(row.amount, row.currency)} are approved; ask for more.")
     if ends_on < row.ends_on:
         raise _not_ready("ends_on", f"It ends on {row.ends_on}; ask for a later day.")
     if (amount, ends_on) == (row.amount, row.ends_on):
