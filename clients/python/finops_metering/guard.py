@@ -252,10 +252,10 @@ class Asking:
         self._hold: Hold | None = None
 
     def __await__(self) -> Generator[Any, None, Hold]:
-        return self._answer().__await__()
+        return self.start().__await__()
 
     async def __aenter__(self) -> Hold:
-        self._hold = await self._answer()
+        self._hold = await self.start()
         return self._hold.enter()
 
     async def __aexit__(
@@ -269,7 +269,7 @@ class Asking:
         if not self._hold.ended:
             await asyncio.shield(asyncio.to_thread(self._hold.finish, failed=error is not None))
 
-    async def _answer(self) -> Hold:
+    async def start(self) -> Hold:
         """Wait for the hold; a task that is cancelled meanwhile gives back what it would hold."""
         asking: Awaitable[Hold] = asyncio.to_thread(self._guard.authorize, **self._asked)
         asking = asyncio.ensure_future(asking)
