@@ -77,7 +77,7 @@ class Hold(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(help_text="an open hold is released then")
     ended_at = models.DateTimeField(null=True, blank=True)
-    event_ref = models.CharField(max_length=401, blank=True, help_text="source/id of its event")
+    event_ref = models.TextField(blank=True, help_text="JSON: source and id of its event")
 
     class Meta:
         ordering = ["-id"]

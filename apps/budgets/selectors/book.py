@@ -16,9 +16,10 @@ from django.db import connection
 from django.db.models import Q
 
 from apps.budgets.domain.budgets import BudgetFacts
+from apps.budgets.domain.policies import JustifiedScope, PolicyFacts
 from apps.budgets.domain.scope import Subject, matches, subject_of
 from apps.budgets.domain.windows import Days
-from apps.budgets.models import Budget
+from apps.budgets.models import Budget, Justification, ModelPolicy
 from apps.core.db import current_schema
 from apps.core.domain.canonical import digest_of
 from apps.core.domain.money import EXACT
@@ -100,6 +101,18 @@ class BudgetBook:
     @cached_property
     def _declared(self) -> Declared:
         return costs.declared_feeds()
+
+    @cached_property
+    def policies(self) -> tuple[PolicyFacts, ...]:
+        """Return the policies that are not retired; whoever changes one moves the registry."""
+        rows = ModelPolicy.objects.filter(retired_at__isnull=True).order_by("name", "id")
+        return tuple(row.facts for row in rows)
+
+    @cached_property
+    def justified(self) -> tuple[JustifiedScope, ...]:
+        """Return what may use ultra-large contexts; whoever changes it moves the registry."""
+        rows = Justification.objects.filter(retired_at__isnull=True).order_by("id")
+        return tuple(JustifiedScope(row.scope, row.valid_from, row.valid_to) for row in rows)
 
     @property
     def live(self) -> list[BudgetFacts]:

@@ -96,10 +96,6 @@ UPDATE {{schema}}.budgets_budgetwindow AS kept
  WHERE kept.budget_id = new.id AND kept.raised <> new.raised
    AND kept.starts_on <= %s AND (kept.ends_on IS NULL OR kept.ends_on > %s)
 """  # noqa: S608 - names of ours only
-_LOCK: Final = """
-SELECT id FROM {schema}.budgets_budgetwindow WHERE id = ANY (%s)
- ORDER BY budget_id, starts_on FOR UPDATE
-"""
 
 
 @dataclass(slots=True)
@@ -190,11 +186,6 @@ def take(draws: Mapping[Place, Draw], *, today: date, now: datetime) -> dict[Pla
     _take_days(ordered, today)
     _carry({one.budget.key: one.budget for one in ordered if one.budget.rollover.moves})
     return ids
-
-
-def lock(window_ids: Iterable[int]) -> None:
-    """Lock windows in order until the transaction ends."""
-    rows_of(_LOCK, [sorted(window_ids)])
 
 
 def refresh_raises(budgets: Iterable[int], *, today: date, now: datetime) -> None:
@@ -410,7 +401,10 @@ def rows_of(statement: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
-def run(statement: str, values: Iterable[Any]) -> None:
+def run(statement: str, values: Iterable[Any] | Mapping[str, Any]) -> None:
     schema = connection.ops.quote_name(current_schema())
     with connection.cursor() as cursor:
-        cursor.execute(statement.replace("{schema}", schema), list(values))
+        cursor.execute(
+            statement.replace("{schema}", schema),
+            values if isinstance(values, Mapping) else list(values),
+        )

@@ -9,22 +9,26 @@ from uuid import UUID
 from apps.budgets.services import counters, holds
 from apps.usage.domain.cells import Sums
 
+Named = tuple[UUID, str, str]
+"""A hold, and source and id of the event that names it."""
 
-def draw_sums(*, sums: Sums, feed: str, named: Collection[tuple[UUID, str]], now: datetime) -> None:
+
+def draw_sums(*, sums: Sums, feed: str, named: Collection[Named], now: datetime) -> None:
     """Draw what new events cost, and release the holds that they name; once, before COMMIT.
 
     `sums` are those of the rollups that this transaction upserted; every span knows its rates.
-    `named` are holds with the event (source/id) that names them: unknown and ended ones are left
-    alone, as the use counts anyway. Without budgets it is one short statement.
+    Holds that are unknown or ended are left alone, as the use counts anyway. Without budgets it is
+    one short statement.
     """
     found = counters.hold_registry()
     if not found.budgets:
         return
     draws = counters.draws_of(found, counters.spends_of(found, sums, feed))
-    live = holds.live_holds(dict(named)) if named else {}
+    events = {hold: holds.named_event(source, event_id) for hold, source, event_id in named}
+    live = holds.live_holds(events) if events else {}
     for draw in holds.windows_held(live):
         draws.setdefault((draw.budget.key, draw.window.start), draw)
     if draws:
         counters.take(draws, today=counters.today_of(now), now=now)
     if live:
-        holds.release(live, state=holds.State.USED, now=now, events=dict(named))
+        holds.release(live, state=holds.State.USED, now=now, events=events)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from apps.budgets.models import Hold, HoldPart, State
-from apps.budgets.services.counters import Draw, over, rows_of, run
+from apps.budgets.services.counters import Draw, Place, over, rows_of, run
 
 _RELEASE: Final = """
 UPDATE {schema}.budgets_hold SET state = %s, ended_at = %s
@@ -38,31 +39,71 @@ UPDATE {{schema}}.budgets_budgetwindow AS kept SET overrun = {over(held="(kept.h
   FROM unnest(%s::bigint[], %s::numeric[]) AS new(id, more)
  WHERE kept.id = new.id AND new.more > 0
 """  # noqa: S608 - names of ours only
-_ADD: Final = """
-UPDATE {schema}.budgets_budgetwindow AS kept SET held = kept.held + new.more
-  FROM unnest(%s::bigint[], %s::numeric[]) AS new(id, more)
- WHERE kept.id = new.id
+_EXPIRED: Final = """
+SELECT DISTINCT h.id FROM {schema}.budgets_hold h
+  JOIN {schema}.budgets_holdpart p ON p.hold_id = h.id
+  JOIN {schema}.budgets_budgetwindow w ON w.id = p.window_id
+  JOIN unnest(%s::bigint[], %s::date[]) AS o(budget, start)
+    ON w.budget_id = o.budget AND w.starts_on = o.start
+ WHERE h.state IN ('open', 'settled') AND h.expires_at <= %s
 """
+_LOCK: Final = """
+SELECT w.id FROM {schema}.budgets_budgetwindow w
+  JOIN unnest(%s::bigint[], %s::date[]) AS o(budget, start)
+    ON w.budget_id = o.budget AND w.starts_on = o.start
+ ORDER BY w.budget_id, w.starts_on
+   FOR UPDATE OF w
+"""
+LIVE: Final = [State.OPEN.value, State.SETTLED.value]
 
-__all__ = ["State", "expired", "live_holds", "release", "reserve", "resize", "windows_held"]
+__all__ = [
+    "LIVE",
+    "State",
+    "expire",
+    "expired",
+    "live_holds",
+    "lock_places",
+    "named_event",
+    "release",
+    "resize",
+    "windows_held",
+]
+
+
+def named_event(source: str, event_id: str) -> str:
+    """Return the name of an event as holds keep it: a JSON pair, as both parts are free text."""
+    return json.dumps([source, event_id], ensure_ascii=False)
 
 
 def live_holds(wanted: Iterable[UUID]) -> dict[int, Hold]:
     """Return those holds that hold money, by key; not locked."""
-    rows = Hold.objects.filter(
-        public_id__in=list(wanted), state__in=[State.OPEN.value, State.SETTLED.value]
-    )
+    rows = Hold.objects.filter(public_id__in=list(wanted), state__in=LIVE)
     return {row.pk: row for row in rows.order_by("id")}
 
 
-def expired(*, now: datetime, windows: Iterable[int] | None = None) -> dict[int, Hold]:
+def expired(*, now: datetime, places: Sequence[Place] | None = None) -> dict[int, Hold]:
     """Return the holds that hold money past their time, of some windows or of all; not locked."""
-    rows = Hold.objects.filter(
-        state__in=[State.OPEN.value, State.SETTLED.value], expires_at__lte=now
-    )
-    if windows is not None:
-        rows = rows.filter(parts__window_id__in=list(windows)).distinct()
-    return {row.pk: row for row in rows.order_by("id")}
+    if places is None:
+        rows = Hold.objects.filter(state__in=LIVE, expires_at__lte=now)
+        return {row.pk: row for row in rows.order_by("id")}
+    columns = [list(column) for column in zip(*places, strict=True)]
+    keys = [row[0] for row in rows_of(_EXPIRED, [*columns, now])]
+    if not keys:
+        return {}
+    return {row.pk: row for row in Hold.objects.filter(pk__in=keys).order_by("id")}
+
+
+def expire(gone: Mapping[int, Hold], *, places: Sequence[Place], now: datetime) -> int:
+    """Release holds past their time, locking their windows and those of `places` in one order."""
+    wanted = {*places, *((one.budget.key, one.window.start) for one in windows_held(gone))}
+    lock_places(sorted(wanted))
+    return release(gone, state=State.EXPIRED, now=now, events={})
+
+
+def lock_places(places: Sequence[Place]) -> None:
+    """Lock windows, given in order, until the transaction ends."""
+    if places:
+        rows_of(_LOCK, [list(column) for column in zip(*places, strict=True)])
 
 
 def windows_held(live: Mapping[int, Hold]) -> list[Draw]:
@@ -85,15 +126,6 @@ def release(
     if named:
         run(_NAME, [list(column) for column in zip(*named, strict=True)])
     return len(ended)
-
-
-def reserve(amounts: Mapping[int, Decimal]) -> None:
-    """Hold amounts in windows that are locked and have the room; by key of the window.
-
-    :raises django.db.IntegrityError: when a hard limit would be passed; the database's last word.
-    """
-    keys = sorted(amounts)
-    run(_ADD, [keys, [amounts[key] for key in keys]])
 
 
 def resize(more: Mapping[int, Decimal]) -> None:

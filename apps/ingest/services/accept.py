@@ -136,10 +136,10 @@ def _write(plan: _Plan, *, patiently: bool) -> list[Receipt]:
     return receipts
 
 
-def _holds_named(claimed: Claimed) -> list[tuple[uuid.UUID, str]]:
+def _holds_named(claimed: Claimed) -> list[tuple[uuid.UUID, str, str]]:
     """Return the holds that new events name, with the names of the events."""
     return [
-        (item.draft.hold, f"{item.source}/{item.event_id}")
+        (item.draft.hold, item.source, item.event_id)
         for _, item in claimed.new
         if item.draft.hold is not None
     ]

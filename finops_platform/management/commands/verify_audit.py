@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django_tenants.utils import schema_context
 
 from apps.audit import selectors as audit
+from apps.budgets import services as budgets
 from apps.core.command import PlatformCommand
 from apps.ingest.services.witness import broken_witnesses
 from apps.tenants import selectors as tenants
@@ -34,6 +35,13 @@ class Command(PlatformCommand):
             head = audit.head()
             changed = [] if schema == settings.PUBLIC_SCHEMA_NAME else broken_witnesses()
         wrong = [f"record {fault.sequence} {fault.kind}: {fault.message}" for fault in found]
+        if schema != settings.PUBLIC_SCHEMA_NAME:
+            with schema_context(schema):
+                wrong += [
+                    f"decisions {one.after + 1} to {one.last} are not what was witnessed: one or "
+                    "its hold was changed, removed or added."
+                    for one in budgets.broken_witnesses()
+                ]
         wrong += [
             f"events {one.after + 1} to {one.last} are not what was witnessed: one was changed, "
             "removed or added."
