@@ -24,6 +24,10 @@ REFRESH_REOPENED: Final = "apps.ingest.tasks.refresh_reopened"
 """Rates an opened month with the prices in force; another app's task, known by name."""
 
 
+ROLL_UP: Final = "apps.chargeback.tasks.roll_up"
+"""Puts the issued statements together by parent, product and customer; known by name too."""
+
+
 def enqueue(run: UUID) -> None:
     """Ask for a close of the present schema to be advanced, once the transaction commits."""
     advance.delay_on_commit(schema=current_schema(), run=str(run))
@@ -51,6 +55,9 @@ def advance(*, schema: str, run: str) -> None:
         advance.delay(schema=schema, run=run)
     for document in result.documents:
         render_document.delay(schema=schema, run=run, document=str(document))
+    if result.documents:  # they are issued; what is made of them delays no close
+        order = {"schema": schema, "month": str(result.run.month)}
+        signature(ROLL_UP, kwargs=order, immutable=True).apply_async()
 
 
 @shared_task(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from apps.chargeback.api import answers, exports, journals, views
+from apps.chargeback.api import answers, exports, journals, rollups, views
 
 _ID = r"(?P<id>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 
@@ -36,6 +36,13 @@ urlpatterns = [
         "statements/<uuid:id>/files/<uuid:file>",
         answers.DisputeFile.as_view(),
         name="dispute_file",
+    ),
+    path("rollups", rollups.Rollups.as_view()),
+    path("rollups/<uuid:id>", rollups.RollupView.as_view()),
+    re_path(
+        rf"^rollups/{_ID}\.(?P<suffix>pdf|csv|xlsx)$",
+        rollups.RollupFile.as_view(),
+        name="rollup_file",
     ),
     path("disputes", answers.Disputes.as_view()),
     path("statements/<uuid:id>/lines/<int:position>", views.StatementLine.as_view()),

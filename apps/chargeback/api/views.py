@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -17,6 +16,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from apps.chargeback import selectors, services
+from apps.chargeback.api.files import file_answer
 from apps.chargeback.api.serializers import (
     FORMATS,
     ExplanationOutput,
@@ -125,13 +125,7 @@ class StatementFile(APIView):
             actor=actor_of(request),
             now=timezone.now(),
         )
-        etag = f'"{file.sha256}"'
-        unchanged = get_conditional_response(request._request, etag=etag)
-        response = unchanged or HttpResponse(file.content, content_type=file.media_type)
-        response["ETag"] = etag
-        response["Cache-Control"] = "private, no-cache"
-        response["Content-Disposition"] = f'attachment; filename="{file.filename}"'
-        return response
+        return file_answer(request, file)
 
 
 def _after(request: Request, cost_center: str) -> str:

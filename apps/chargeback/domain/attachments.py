@@ -1,32 +1,20 @@
-"""Which files may come with a dispute: known kinds, told by their first bytes, of bounded size."""
+"""Which files may come with a dispute: those that may be attached anywhere."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Final
 
 from apps.chargeback.domain.acceptance import AnswerInvalid, Upload
-from apps.core.domain.errors import FieldError
+from apps.documents.domain.uploads import (
+    COUNT_LIMIT,
+    MEDIA_TYPES,
+    SIZE_LIMIT,
+    FilesRefused,
+    checked_uploads,
+)
+from apps.documents.domain.uploads import Upload as PlainUpload
 
-SIZE_LIMIT: Final = 5 * 1024 * 1024
-COUNT_LIMIT: Final = 3
-
-MEDIA_TYPES: Final = {
-    "pdf": "application/pdf",
-    "png": "image/png",
-    "jpg": "image/jpeg",
-    "csv": "text/csv",
-    "txt": "text/plain",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-_STARTS: Final = {
-    "pdf": b"%PDF-",
-    "png": b"\x89PNG\r\n",
-    "jpg": b"\xff\xd8\xff",
-    "xlsx": b"PK\x03\x04",
-}
-_SAFE: Final = re.compile(r"[^A-Za-z0-9._ -]+")
+__all__ = ["COUNT_LIMIT", "MEDIA_TYPES", "SIZE_LIMIT", "checked_files"]
 
 
 def checked_files(files: Sequence[Upload]) -> list[tuple[Upload, str]]:
@@ -34,33 +22,8 @@ def checked_files(files: Sequence[Upload]) -> list[tuple[Upload, str]]:
 
     :raises AnswerInvalid: when there are too many, one is too large, empty, or no known kind.
     """
-    if len(files) > COUNT_LIMIT:
-        raise _refused("count", f"files: attach at most {COUNT_LIMIT} files.")
-    return [_checked(one) for one in files]
-
-
-def _checked(file: Upload) -> tuple[Upload, str]:
-    name = _SAFE.sub("_", file.name.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]).strip(" .")[-120:]
-    kind = name.rsplit(".", 1)[-1].lower().replace("jpeg", "jpg") if "." in name else ""
-    if kind not in MEDIA_TYPES:
-        raise _refused("kind", f"files: {name or 'a file'} is none of {', '.join(MEDIA_TYPES)}.")
-    if not 0 < len(file.content) <= SIZE_LIMIT:
-        most = SIZE_LIMIT // 1024 // 1024
-        raise _refused("size", f"files: {name} must have 1 byte to {most} MiB.")
-    if not _is_kind(kind, file.content):
-        raise _refused("content", f"files: {name} does not hold what its name says.")
-    return Upload(name=name, content=file.content), kind
-
-
-def _is_kind(kind: str, content: bytes) -> bool:
-    if kind in _STARTS:
-        return content.startswith(_STARTS[kind])
     try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return "\x00" not in text
-
-
-def _refused(code: str, message: str) -> AnswerInvalid:
-    return AnswerInvalid(message, errors=(FieldError("files", code, message),))
+        checked = checked_uploads([PlainUpload(file.name, file.content) for file in files])
+    except FilesRefused as refusal:
+        raise AnswerInvalid(refusal.message, errors=refusal.errors) from refusal
+    return [(Upload(name=one.name, content=one.content), one.kind) for one in checked]

@@ -81,7 +81,7 @@ def _line(
         source=line.source,
         receiver=line.receiver,
         cost_center=line.cost_center,
-        kind=Kind(line.kind),
+        kind=_KINDS.get(line.kind) or Kind(line.kind),
         effective=line.effective,
         billed=line.billed,
         rule=_reason(line) if line.kind == Kind.ADJUSTMENT else names.get(line.rule, line.rule),
@@ -99,6 +99,10 @@ def _line(
         original_month=_original_month(line, month),
         tags=_tags(line),
     )
+
+
+_KINDS: Final = {"commitment": Kind.ADJUSTMENT}
+"""A shared saving moves an amount under the name of its rule, as an adjustment does."""
 
 
 def _reason(line: LineFacts) -> str:

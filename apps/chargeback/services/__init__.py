@@ -8,7 +8,7 @@ from apps.chargeback.services.exports import (
     request_export,
     write_export,
 )
-from apps.chargeback.services.handing_out import hand_out
+from apps.chargeback.services.handing_out import hand_out, hand_out_rollup
 from apps.chargeback.services.issuing import issue_statements
 from apps.chargeback.services.journals import JournalBytes, hand_out_journal, prepare_journal
 from apps.chargeback.services.ledger import confirm_posting, map_account, set_layout
@@ -35,6 +35,7 @@ __all__ = [
     "export_link",
     "hand_out",
     "hand_out_journal",
+    "hand_out_rollup",
     "issue_statements",
     "lapse_overdue",
     "map_account",

@@ -1,4 +1,4 @@
-"""Hands out statements as files."""
+"""Hands out statements and roll-ups as files."""
 
 from __future__ import annotations
 
@@ -27,4 +27,18 @@ def hand_out(
     detail = selectors.statement(id, actor=actor)
     if detail.facts.state == State.SEALED.value:
         document_services.render(document=id, format=format, locale=locale, now=now)
+    return documents.file_of(document=id, format=format, locale=locale)
+
+
+def hand_out_rollup(
+    *, id: UUID, format: Format, locale: str, actor: Actor, now: datetime
+) -> documents.DocumentFile:
+    """Return a roll-up as a file: the bytes on record, drawn and kept now when there are none.
+
+    :raises Forbidden: when the actor may not read costs, or sees only some of them.
+    :raises RollupMissing: when there is none.
+    :raises DocumentAltered: when the stored bytes or the content are not what was put on record.
+    """
+    selectors.rollup(id, actor=actor)
+    document_services.render(document=id, format=format, locale=locale, now=now)
     return documents.file_of(document=id, format=format, locale=locale)

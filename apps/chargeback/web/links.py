@@ -12,6 +12,7 @@ from django.urls import reverse
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Invalid, Missing
 from apps.core.domain.months import Month
+from apps.core.web.page import Tab
 
 HOME: Final = "Statements"
 READ: Final[Mapping[str, Scope | None]] = {"GET": Scope.COSTS_READ}
@@ -49,6 +50,33 @@ def line_url(month: Month, cost_center: str, position: int) -> str:
 def file_url(id: UUID, suffix: str) -> str:
     """Return the address of a statement's file."""
     return reverse("statement_file", kwargs={"id": str(id), "suffix": suffix})
+
+
+def rollups_url(month: Month) -> str:
+    """Return the page of a month's roll-ups."""
+    return reverse("chargeback:rollups", kwargs={"month": str(month)})
+
+
+def rollup_url(id: UUID) -> str:
+    """Return the page of a roll-up."""
+    return reverse("chargeback:rollup", args=[id])
+
+
+def rollup_file_url(id: UUID, suffix: str) -> str:
+    """Return the address of a roll-up's file."""
+    return reverse("rollup_file", kwargs={"id": str(id), "suffix": suffix})
+
+
+def month_tabs(month: Month, active: str) -> list[Tab]:
+    """Return the two ways to look at a month's statements."""
+    return [
+        Tab(label="By cost center", url=month_url(month), active=active == "month"),
+        Tab(
+            label="By parent, product, customer",
+            url=rollups_url(month),
+            active=active == "rollups",
+        ),
+    ]
 
 
 def events_url(*, month: Month, tag_set_id: int, model: str) -> str:

@@ -129,7 +129,7 @@ def lines_list(detail: StatementDetail, state: ListState) -> DataList:
         key="lines",
         caption="Lines of the statement",
         state=state,
-        rows=[_line_row(line, facts, payload["currency"]) for line in payload["lines"]],
+        rows=[_line_row(line, facts) for line in payload["lines"]],
         columns=(
             Column(key="what", label="What", link="url"),
             Column(key="detail", label="Kind and detail"),
@@ -148,10 +148,16 @@ def lines_list(detail: StatementDetail, state: ListState) -> DataList:
     )
 
 
-def _line_row(line: Mapping[str, Any], facts: StatementFacts, currency: str) -> dict[str, Any]:
+def _line_row(line: Mapping[str, Any], facts: StatementFacts) -> dict[str, Any]:
+    return line_row(line) | {
+        "url": links.line_url(facts.month, facts.cost_center, line["position"])
+    }
+
+
+def line_row(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a printed line as a row of a list."""
     return {
         "what": what_of(line),
-        "url": links.line_url(facts.month, facts.cost_center, line["position"]),
         "detail": detail_of(line),
         "quantity": line["quantity"],
         "price": price_of(line),

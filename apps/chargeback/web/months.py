@@ -17,7 +17,7 @@ from django.views.generic import FormView, TemplateView
 from apps.chargeback import selectors, services
 from apps.chargeback.selectors import StatementFacts
 from apps.chargeback.web.forms import TermsForm
-from apps.chargeback.web.links import HOME, READ, month_of
+from apps.chargeback.web.links import HOME, READ, month_of, month_tabs
 from apps.chargeback.web.lists import months_list, statements_list
 from apps.core import presentation
 from apps.core.domain.access import Scope
@@ -27,6 +27,7 @@ from apps.core.web.lists import DataList, ListState
 from apps.core.web.page import Action, Crumb, Fact, Page
 from apps.core.web.parts import Kpi
 from apps.core.web.views import PageMixin
+from apps.costs.domain.sight import sees_everything
 
 
 class ListPage(PageMixin, TemplateView):
@@ -115,6 +116,7 @@ class MonthStatements(ListPage):
                 Fact("Statements", presentation.number(len(self.found))),
                 Fact("Allocation run", str(self.found[0].run)[:8], help=str(self.found[0].run)),
             ],
+            tabs=month_tabs(self.month, "month") if sees_everything(self.actor) else [],
         )
 
     def shown(self) -> DataList:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from apps.chargeback.web import answer_lists, answers, exports, journals, months, shared, views
+from apps.chargeback.web import (
+    answer_lists,
+    answers,
+    exports,
+    journals,
+    months,
+    rollups,
+    shared,
+    views,
+)
 
 _MONTH = r"statements/(?P<month>[0-9]{4}-[0-9]{2})"
 _ONE = rf"{_MONTH}/(?P<cost_center>[A-Za-z0-9][A-Za-z0-9._-]{{0,63}})"
@@ -15,6 +24,18 @@ urlpatterns = [
     path("statements/", months.Months.as_view(), name="months"),
     path("statements/terms/", months.TermsPage.as_view(), name="terms"),
     path("statements/shared/<str:token>/", shared.SharedStatement.as_view(), name="shared"),
+    path("statements/rollups/<uuid:id>/", rollups.RollupOverview.as_view(), name="rollup"),
+    path("statements/rollups/<uuid:id>/lines/", rollups.RollupLines.as_view(), name="rollup_lines"),
+    re_path(
+        r"^statements/rollups/(?P<month>[0-9]{4}-[0-9]{2})/$",
+        rollups.MonthRollups.as_view(),
+        name="rollups",
+    ),
+    re_path(
+        r"^statements/rollups/(?P<month>[0-9]{4}-[0-9]{2})/make/$",
+        rollups.RollUp.as_view(),
+        name="roll_up",
+    ),
     path("exports/", exports.Exports.as_view(), name="exports"),
     path("exports/<uuid:id>/progress/", exports.Progress.as_view(), name="export_progress"),
     path("exports/<uuid:id>/download/", exports.Download.as_view(), name="export_download"),

@@ -16,6 +16,7 @@ from apps.core import presentation
 from apps.documents.adapters.layouts import (
     statement_appendix,
     statement_charts,
+    statement_extras,
     statement_story,
     statement_tables,
 )
@@ -26,7 +27,7 @@ from apps.documents.domain.paper import paper_of
 
 TEMPLATE: Final = "documents/statement.html"
 STYLESHEET: Final = "documents/statement.css"
-TEMPLATE_VERSION: Final = "statement/2"
+TEMPLATE_VERSION: Final = "statement/3"
 
 _FLOWING: Final = 6
 """Statements with up to this many lines go on below the first page's summary."""
@@ -69,6 +70,7 @@ def layout(*, payload: Payload, issue: Issue, data_hash: str, locale: str) -> di
             "actions": statement_story.actions(payload, words, deadline),
             "charts": statement_charts.charts(payload, words, palette),
             **statement_tables.tables(payload, words),
+            **statement_extras.extras(payload, words),
             "evidence": _evidence(payload, issue, data_hash, words, deadline),
             "appendix": statement_appendix.appendix(payload, words),
             "footer": _footer(payload, issue, data_hash, words),
@@ -86,18 +88,20 @@ def _deadline(payload: Payload, issue: Issue) -> str | None:
 
 def _head(payload: Payload, issue: Issue, words: Words) -> dict[str, Any]:
     recipient, period = payload["recipient"], payload["period"]
-    owner = recipient["owner_name"] or words("nobody")
+    kind = statement_extras.rollup_kind(payload)
+    owner = recipient["owner_name"] or ("" if kind else words("nobody"))
     total = Decimal(payload["total"])
     return {
         "issuer": payload["issuer"]["name"],
-        "title": words("document"),
+        "title": words(f"rollup_{kind}" if kind else "document"),
+        "code_label": words(f"{kind}_code" if kind else "cost_center"),
         "number": issue.number or words("draft"),
         "replaces": words("replaces", number=issue.replaces) if issue.replaces else "",
         "name": recipient["name"],
-        "code": recipient["code"],
+        "code": recipient["code"] or MISSING,
         "owner": owner,
         "owner_email": recipient["owner_email"],
-        "gl_code": recipient["gl_code"] or words("not_mapped"),
+        "gl_code": "" if kind else recipient["gl_code"] or words("not_mapped"),
         "parent": recipient["parent"],
         "month": words.month(period["month"]),
         "period": f"{words.day(period['first_day'])} – {words.day(period['last_day'])}",
@@ -191,7 +195,7 @@ def _evidence(
 def _footer(payload: Payload, issue: Issue, data_hash: str, words: Words) -> dict[str, str]:
     number = issue.number or words("draft")
     recipient = payload["recipient"]
-    name = statement_appendix.cut(f"{recipient['code']} {recipient['name']}", 60)
+    name = statement_appendix.cut(f"{recipient['code']} {recipient['name']}".strip(), 60)
     return {
         "subject": f"{number} · {name} · {words.month(payload['period']['month'])}",
         "run": f"{words('run_short')} {payload['run']['id']}",

@@ -69,7 +69,7 @@ def lines_sheet(payload: Payload, *, number: str) -> Sheet:
         columns=[
             Column("number"),
             Column("month"),
-            Column("cost_center"),
+            Column(_subject(payload)),
             Column("currency"),
             *(column for column, _ in _LINE_COLUMNS),
         ],
@@ -77,6 +77,11 @@ def lines_sheet(payload: Payload, *, number: str) -> Sheet:
             [*frame, *(_text(read(line)) for _, read in _LINE_COLUMNS)] for line in payload["lines"]
         ],
     )
+
+
+def _subject(payload: Payload) -> str:
+    """Name what the document is about: a cost center, or the kind of a roll-up."""
+    return payload["rollup"]["kind"] if "rollup" in payload else "cost_center"
 
 
 def sheets(payload: Payload, *, number: str, data_hash: str) -> list[Sheet]:
@@ -91,7 +96,40 @@ def sheets(payload: Payload, *, number: str, data_hash: str) -> list[Sheet]:
         ),
         _reconciliation(payload),
         _postings(payload),
+        *([_parts(payload)] if "rollup" in payload else []),
+        *([_budgets(payload)] if payload.get("budgets") else []),
     ]
+
+
+def _parts(payload: Payload) -> Sheet:
+    names = ("cost_center", "name", "number", "statement_total", "amount", "billed")
+    columns = [
+        Column(name, Cell.NUMBER if rank > 2 else Cell.TEXT) for rank, name in enumerate(names)
+    ]
+    rows = [[_text(part[name]) for name in names] for part in payload["rollup"]["parts"]]
+    return Sheet(name="Statements", columns=columns, rows=rows)
+
+
+def _budgets(payload: Payload) -> Sheet:
+    names = ("amount", "spent", "forecast_low", "forecast", "forecast_high")
+    return Sheet(
+        name="Budgets",
+        columns=[
+            Column("budget"),
+            Column("scope"),
+            Column("currency"),
+            *(Column(name, Cell.NUMBER) for name in names),
+        ],
+        rows=[
+            [
+                fact["name"],
+                " ".join(f"{key}={value}" for key, value in fact["scope"].items()),
+                fact["currency"],
+                *(_text(fact[name]) for name in names),
+            ]
+            for fact in payload["budgets"]
+        ],
+    )
 
 
 def _summary(payload: Payload, number: str, data_hash: str) -> Sheet:
@@ -100,7 +138,7 @@ def _summary(payload: Payload, number: str, data_hash: str) -> Sheet:
         ("issuer", payload["issuer"]["name"]),
         ("number", number),
         ("month", payload["period"]["month"]),
-        ("cost_center", recipient["code"]),
+        (_subject(payload), recipient["code"]),
         ("name", recipient["name"]),
         ("owner", recipient["owner_name"]),
         ("gl_account", recipient["gl_code"]),

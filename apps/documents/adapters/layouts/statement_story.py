@@ -101,6 +101,8 @@ def _action(action: Payload, words: Words, deadline: str | None) -> str:
                 names=listed(facts["names"], words),
                 amount=words.money(facts["amount"]),
             )
+        case "exceeded_budgets":
+            return words("do_exceeded_budgets", names=listed(facts["names"], words))
         case "expect_rates":
             return words("do_expect_rates", month=words.month(facts["month"]))
         case code:

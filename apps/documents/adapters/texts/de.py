@@ -8,6 +8,12 @@ from typing import Final
 TEXTS: Final[Mapping[str, str]] = {
     # Heading
     "document": "Kostenverrechnung",
+    "rollup_parent": "Zusammenfassung von Kostenstellen",
+    "rollup_product": "Kosten je Produkt",
+    "rollup_customer": "Kosten je Kunde",
+    "parent_code": "Übergeordnet",
+    "product_code": "Produkt",
+    "customer_code": "Kunde",
     "draft": "Entwurf",
     "draft_note": "Entwurf zur Prüfung. Nicht ausgestellt; Zahlen können sich ändern.",
     "number": "Nummer",
@@ -87,6 +93,10 @@ TEXTS: Final[Mapping[str, str]] = {
     "{contact} richten.",
     "do_approve_experiments": "Für die Experimente {names} ein Budget beantragen: {amount} wurden "
     "ohne Genehmigung ausgegeben.",
+    "do_exceeded_budgets": "Diese Budgets sind überschritten: {names}. Bitte erhöhen oder weniger "
+    "ausgeben.",
+    "do_rollup": "Dieses Dokument bucht nichts: {count} Abrechnungen belasten diese Beträge. "
+    "Fragen gehören zu der Abrechnung, aus der eine Zeile stammt.",
     "do_assign_owners": "Dem Verbrauch aus {places} Quellen Verantwortliche zuordnen; „Nicht "
     "zugeordnete Kosten“ nennt die größten.",
     "do_set_gl_code": "{cost_center} ein Sachkonto geben; ohne Konto ist keine Buchung möglich.",
@@ -153,6 +163,22 @@ TEXTS: Final[Mapping[str, str]] = {
     "budget": "Budget",
     "approved": "genehmigt",
     "untracked": "nicht erfasst: kein genehmigtes Budget",
+    # Budgets, Zusammenfassungen
+    "budgets_title": "Budget, Ist und Prognose",
+    "budgets_note": "Stand am Tag des Entwurfs; die Prognose gilt für das Ende des "
+    "Budgetzeitraums.",
+    "spent": "Ist",
+    "used": "Genutzt",
+    "forecast": "Prognose",
+    "budget_over": "überschritten",
+    "budget_within": "eingehalten",
+    "parts_title": "Zusammengefasste Abrechnungen",
+    "parts_note_parent": "Jede Abrechnung ganz. Zusammen ergeben sie die Summe.",
+    "parts_note_product": "Der Teil jeder Abrechnung, den dieses Produkt verursacht hat.",
+    "parts_note_customer": "Der Teil jeder Abrechnung, den sie selbst als Kosten dieses Kunden "
+    "nennt.",
+    "statement": "Abrechnung",
+    "statement_in_full": "Summe der Abrechnung",
     # Unowned
     "unowned_title": "Nicht zugeordnete Kosten des Zeitraums",
     "unowned_text": "{amount} des ganzen Zeitraums ({percent}) gehören niemandem und bleiben auf "

@@ -8,6 +8,12 @@ from typing import Final
 TEXTS: Final[Mapping[str, str]] = {
     # Heading
     "document": "Chargeback statement",
+    "rollup_parent": "Roll-up of cost centers",
+    "rollup_product": "Cost by product",
+    "rollup_customer": "Cost to serve",
+    "parent_code": "Parent",
+    "product_code": "Product",
+    "customer_code": "Customer",
     "draft": "Draft",
     "draft_note": "Draft for review. Not issued; figures may change.",
     "number": "Number",
@@ -87,6 +93,10 @@ TEXTS: Final[Mapping[str, str]] = {
     "days of issue.",
     "do_approve_experiments": "Ask for a budget for the experiments {names}: {amount} was spent "
     "without an approved one.",
+    "do_exceeded_budgets": "More was spent than these budgets hold: {names}. Raise them, or spend "
+    "less.",
+    "do_rollup": "Nothing is booked by this document: {count} statements charge these amounts. "
+    "Questions go to the statement that a line comes from.",
     "do_assign_owners": "Give the usage from {places} places an owner; “Unallocated cost” names "
     "the largest.",
     "do_set_gl_code": "Give {cost_center} a GL account; its charge cannot be posted without one.",
@@ -149,6 +159,22 @@ TEXTS: Final[Mapping[str, str]] = {
     "budget": "Budget",
     "approved": "approved",
     "untracked": "untracked: no approved budget",
+    # Budgets, roll-ups
+    "budgets_title": "Budget, actual and forecast",
+    "budgets_note": "As of the day on which this document was drafted; the forecast is for the end "
+    "of the budget's window.",
+    "spent": "Actual",
+    "used": "Used",
+    "forecast": "Forecast",
+    "budget_over": "exceeded",
+    "budget_within": "within",
+    "parts_title": "Statements that this puts together",
+    "parts_note_parent": "Each statement in full. Together they are the total.",
+    "parts_note_product": "The part of each statement that was caused by this product.",
+    "parts_note_customer": "The part of each statement that its own cost to serve names for this "
+    "customer.",
+    "statement": "Statement",
+    "statement_in_full": "Statement total",
     # Unowned
     "unowned_title": "Unallocated cost of the period",
     "unowned_text": "{amount} of the whole period ({percent}) has no owner and stays with the cost "

@@ -8,6 +8,12 @@ from typing import Final
 TEXTS: Final[Mapping[str, str]] = {
     # Heading
     "document": "Relevé de refacturation",
+    "rollup_parent": "Regroupement de centres de coûts",
+    "rollup_product": "Coût par produit",
+    "rollup_customer": "Coût par client",
+    "parent_code": "Entité mère",
+    "product_code": "Produit",
+    "customer_code": "Client",
     "draft": "Brouillon",
     "draft_note": "Brouillon à relire. Non émis ; les chiffres peuvent changer.",
     "number": "Numéro",
@@ -87,6 +93,9 @@ TEXTS: Final[Mapping[str, str]] = {
     "jours suivant l’émission.",
     "do_approve_experiments": "Demander un budget pour les expériences {names} : {amount} ont été "
     "dépensés sans budget approuvé.",
+    "do_exceeded_budgets": "Ces budgets sont dépassés : {names}. Augmentez-les ou dépensez moins.",
+    "do_rollup": "Ce document ne comptabilise rien : {count} relevés imputent ces montants. Les "
+    "questions vont au relevé d'où vient une ligne.",
     "do_assign_owners": "Donner un responsable à l’usage de {places} sources ; « Coûts non "
     "affectés » nomme les plus importantes.",
     "do_set_gl_code": "Donner un compte général à {cost_center} ; sans compte, rien ne peut être "
@@ -151,6 +160,21 @@ TEXTS: Final[Mapping[str, str]] = {
     "budget": "Budget",
     "approved": "approuvé",
     "untracked": "non suivie : aucun budget approuvé",
+    # Budgets, regroupements
+    "budgets_title": "Budget, réel et prévision",
+    "budgets_note": "À la date du projet de relevé ; la prévision vaut pour la fin de la période "
+    "du budget.",
+    "spent": "Réel",
+    "used": "Utilisé",
+    "forecast": "Prévision",
+    "budget_over": "dépassé",
+    "budget_within": "respecté",
+    "parts_title": "Relevés regroupés",
+    "parts_note_parent": "Chaque relevé en entier. Leur somme est le total.",
+    "parts_note_product": "La part de chaque relevé due à ce produit.",
+    "parts_note_customer": "La part de chaque relevé qu'il attribue lui-même à ce client.",
+    "statement": "Relevé",
+    "statement_in_full": "Total du relevé",
     # Unowned
     "unowned_title": "Coûts non affectés de la période",
     "unowned_text": "{amount} de toute la période ({percent}) n’ont pas de responsable et "
