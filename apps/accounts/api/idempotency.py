@@ -47,6 +47,7 @@ def once(post: View) -> View:
         )
         return _response(answer)
 
+    answered.takes_idempotency_key = True  # type: ignore[attr-defined]
     return answered  # type: ignore[return-value]
 
 

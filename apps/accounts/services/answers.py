@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from apps.accounts.models import KeptAnswer
 from apps.core.db import current_schema
@@ -16,6 +16,8 @@ from apps.core.domain.errors import Conflict, FieldError, Invalid
 
 KEPT: Final = timedelta(days=30)
 _LONGEST: Final = 255
+_ATTEMPTS: Final = 3
+_RETRYABLE: Final = frozenset({"40P01", "40001"})
 _SUCCESS: Final = range(200, 300)
 _LOCK: Final = 0x6964656D  # first half of the advisory lock's key; the second is owner and key
 
@@ -55,8 +57,8 @@ def answer_once(
     """Return what `act` answers, or what it answered when the same request came before.
 
     `request` is everything that makes two requests the same. What `act` does and the memory of its
-    answer are one transaction. Only successes are remembered: whoever was refused corrects the
-    request and sends it under the same key.
+    answer are one transaction, done again on a deadlock. Only successes are remembered: whoever was
+    refused corrects the request and sends it under the same key.
 
     :raises KeyNotUsable: when the key cannot be one.
     :raises KeyReused: when the key came with another request.
@@ -65,7 +67,26 @@ def answer_once(
     if not 0 < len(key) <= _LONGEST or not key.isprintable():
         message = f"An Idempotency-Key has 1 to {_LONGEST} printable characters."
         raise KeyNotUsable(message, errors=(FieldError("Idempotency-Key", "key", message),))
-    digest = blake2b(request, digest_size=16).digest()
+    asked = _Asked(owner, key, blake2b(request, digest_size=16).digest(), now)
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _once(asked, act)
+        except OperationalError as error:
+            if connection.in_atomic_block or not _goes_away(error):
+                raise
+    return _once(asked, act)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    owner: str
+    key: str
+    digest: bytes
+    now: datetime
+
+
+def _once(asked: _Asked, act: Callable[[], Answer]) -> Answer:
+    owner, key, digest, now = asked.owner, asked.key, asked.digest, asked.now
     with transaction.atomic():
         _take(owner, key)
         kept = KeptAnswer.objects.filter(owner=owner, key=key).first()
@@ -77,6 +98,11 @@ def answer_once(
             return answer
         _keep(owner, key, digest, answer, now)
     return answer
+
+
+def _goes_away(error: OperationalError) -> bool:
+    """Tell whether the whole transaction is to be done again: a deadlock or the like."""
+    return getattr(error.__cause__, "sqlstate", None) in _RETRYABLE
 
 
 def forget_answers(*, now: datetime) -> int:

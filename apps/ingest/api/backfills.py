@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.core.api.fields import KnownFields, UtcMoment, known_parameters
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
@@ -103,6 +104,7 @@ class Backfills(APIView):
     @extend_schema(
         operation_id="backfills_create", request=BackfillInput, responses={201: BackfillOutput}
     )
+    @once
     def post(self, request: Request) -> Response:
         """Open a backfill; until it is closed, nothing that is posted into it counts."""
         sent = BackfillInput(data=request.data)
@@ -157,6 +159,7 @@ class CloseBackfill(APIView):
     @extend_schema(
         operation_id="backfills_close", parameters=[_DRY], request=None, responses=CloseOutput
     )
+    @once
     def post(self, request: Request, backfill: UUID) -> Response:
         """Replace the events of the scope by what was posted, in one step."""
         actor, now = actor_of(request), timezone.now()
@@ -177,6 +180,7 @@ class RevertBackfill(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.USAGE_CORRECT}
 
     @extend_schema(operation_id="backfills_revert", request=ReasonInput, responses=BackfillOutput)
+    @once
     def post(self, request: Request, backfill: UUID) -> Response:
         """Bring everything back to what it was before the close, by further entries."""
         sent = ReasonInput(data=request.data)
@@ -197,6 +201,7 @@ class AbandonBackfill(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.USAGE_CORRECT}
 
     @extend_schema(operation_id="backfills_abandon", request=None, responses=BackfillOutput)
+    @once
     def post(self, request: Request, backfill: UUID) -> Response:
         """Give an open backfill up; what was posted into it never counts."""
         backfills.abandon_backfill(backfill=backfill, actor=actor_of(request), now=timezone.now())

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.core.api.fields import KnownFields
 from apps.core.api.listing import page_of
 from apps.core.api.permissions import HasScope, actor_of
@@ -103,6 +104,7 @@ class EventMappings(APIView):
     @extend_schema(
         operation_id="event_mappings_create", request=MappingInput, responses={201: MappingOutput}
     )
+    @once
     def post(self, request: Request) -> Response:
         """Say what events of a type mean from now on; the mapping before it is retired."""
         sent = MappingInput(data=request.data)
@@ -137,6 +139,7 @@ class RetireEventMapping(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.USAGE_CORRECT}
 
     @extend_schema(operation_id="event_mappings_retire", request=None, responses=MappingOutput)
+    @once
     def post(self, request: Request, mapping: UUID) -> Response:
         """Retire a mapping: such events are understood by default from now on."""
         services.retire_mapping(mapping=mapping, actor=actor_of(request), now=timezone.now())

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.core.api.fields import known_parameters
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
@@ -81,6 +82,7 @@ class Mappings(APIView):
         request=shapes.ModelMappingInput,
         responses={200: shapes.ForesightOutput, 201: shapes.ForesightOutput},
     )
+    @once
     def post(self, request: Request) -> Response:
         """Say what a sent model means, and rate open months by it; closed months stay."""
         dry = dry_run(request)
@@ -117,6 +119,7 @@ class EndMapping(APIView):
         request=shapes.ModelMappingEndInput,
         responses=shapes.ForesightOutput,
     )
+    @once
     def post(self, request: Request, mapping: UUID) -> Response:
         """End a mapping at a moment; the answer is the row that says so, with an id of its own."""
         dry = dry_run(request)
@@ -140,6 +143,7 @@ class WithdrawMapping(APIView):
         request=shapes.ModelMappingWithdrawInput,
         responses=shapes.ForesightOutput,
     )
+    @once
     def post(self, request: Request, mapping: UUID) -> Response:
         """Withdraw a mapping from its beginning on; it stays on record."""
         actor = actor_of(request)
@@ -165,6 +169,7 @@ class PriceCorrections(APIView):
         request=shapes.CorrectPricesInput,
         responses=shapes.PriceCorrectionOutput,
     )
+    @once
     def post(self, request: Request) -> Response:
         """Book what the prices in force change about a closed month; the month itself stays."""
         dry = dry_run(request)

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.core.api.fields import known_parameters
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
@@ -60,6 +61,7 @@ class VoidEvent(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.USAGE_CORRECT}
 
     @extend_schema(operation_id="usage_event_void", request=ReasonInput, responses=EventOutput)
+    @once
     def post(self, request: Request, source: str = "", event_id: str = "") -> Response:
         """Void an event: a reversal takes its usage back; its id stays taken."""
         source, event_id = _name(request, source, event_id)
@@ -83,6 +85,7 @@ class AmendEvent(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.USAGE_CORRECT}
 
     @extend_schema(operation_id="usage_event_amend", request=AmendInput, responses=EventOutput)
+    @once
     def post(self, request: Request, source: str = "", event_id: str = "") -> Response:
         """Amend an event: send it as it should have been, with a reason."""
         source, event_id = _name(request, source, event_id)
@@ -106,6 +109,7 @@ class RevertEvent(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.USAGE_CORRECT}
 
     @extend_schema(operation_id="usage_event_revert", request=ReasonInput, responses=EventOutput)
+    @once
     def post(self, request: Request, source: str = "", event_id: str = "") -> Response:
         """Revert the last void or amendment: the event is again what it was before."""
         source, event_id = _name(request, source, event_id)

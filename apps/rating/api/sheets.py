@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.core.api.fields import KnownFields
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
@@ -87,6 +88,7 @@ class Sheet(APIView):
         request={"multipart/form-data": SheetInput},
         responses=SheetOutput,
     )
+    @once
     def post(self, request: Request) -> Response:
         """Try a CSV, row by row; with `dry_run=false` record it, all rows or none."""
         asked = SheetInput(data=request.data)

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
 from apps.rating import selectors, services
@@ -47,6 +48,7 @@ class Discounts(APIView):
         request=shapes.DiscountInput,
         responses={201: shapes.DiscountRecorded},
     )
+    @once
     def post(self, request: Request) -> Response:
         """Record a discount; it is adopted, and open months re-rated, shortly after."""
         asked = shapes.DiscountInput(data=request.data)
@@ -79,6 +81,7 @@ class EndDiscount(APIView):
     @extend_schema(
         operation_id="discounts_end", request=PriceEndInput, responses=shapes.DiscountOutput
     )
+    @once
     def post(self, request: Request, discount: UUID) -> Response:
         """End a discount; the answer is the row that says so, with an id of its own."""
         asked = PriceEndInput(data=request.data)
@@ -104,6 +107,7 @@ class WithdrawDiscount(APIView):
         request=PriceWithdrawInput,
         responses=shapes.DiscountOutput,
     )
+    @once
     def post(self, request: Request, discount: UUID) -> Response:
         """Withdraw a discount from its beginning on; it stays on record."""
         asked = PriceWithdrawInput(data=request.data)
@@ -135,6 +139,7 @@ class Commitments(APIView):
         request=shapes.CommitmentInput,
         responses={201: shapes.CommitmentOutput},
     )
+    @once
     def post(self, request: Request) -> Response:
         """Record a commitment; put one of its levels in force to make it count."""
         asked = shapes.CommitmentInput(data=request.data)
@@ -168,6 +173,7 @@ class LevelsInForce(APIView):
         request=shapes.LevelInForceInput,
         responses=shapes.CommitmentOutput,
     )
+    @once
     def post(self, request: Request, commitment: UUID) -> Response:
         """Put a level in force; others keep their time before and after it."""
         asked = shapes.LevelInForceInput(data=request.data)
@@ -193,6 +199,7 @@ class WithdrawLevel(APIView):
         request=PriceWithdrawInput,
         responses=shapes.CommitmentOutput,
     )
+    @once
     def post(self, request: Request, commitment: UUID, term: UUID) -> Response:
         """Stop believing that a level was in force, from its beginning on."""
         asked = PriceWithdrawInput(data=request.data)
@@ -224,6 +231,7 @@ class CostModels(APIView):
         request=shapes.CostModelInput,
         responses={201: shapes.CostModelOutput},
     )
+    @once
     def post(self, request: Request) -> Response:
         """Derive the prices per token of a self-hosted model, and record them."""
         asked = shapes.CostModelInput(data=request.data)

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
 from apps.rating import selectors, services
@@ -57,6 +58,7 @@ class Prices(APIView):
         )
 
     @extend_schema(operation_id="prices_create", request=PriceInput, responses={201: PriceOutput})
+    @once
     def post(self, request: Request) -> Response:
         """Record a contract price; it is adopted, and open months re-rated, shortly after."""
         asked = PriceInput(data=request.data)
@@ -87,6 +89,7 @@ class EndPrice(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.PRICES_WRITE}
 
     @extend_schema(operation_id="prices_end", request=PriceEndInput, responses=PriceOutput)
+    @once
     def post(self, request: Request, price: UUID) -> Response:
         """End a contract price; the answer is the row that says so, with an id of its own."""
         asked = PriceEndInput(data=request.data)
@@ -110,6 +113,7 @@ class WithdrawPrice(APIView):
     @extend_schema(
         operation_id="prices_withdraw", request=PriceWithdrawInput, responses=PriceOutput
     )
+    @once
     def post(self, request: Request, price: UUID) -> Response:
         """Withdraw a contract price from its beginning on; it stays on record."""
         asked = PriceWithdrawInput(data=request.data)
