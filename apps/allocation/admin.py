@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.allocation.models import Adjustment, AllocationRule, Driver, Run
+from apps.allocation.models import Adjustment, AdjustmentFile, AllocationRule, Driver, Run
 from apps.core.admin import ReadOnlyAdmin, admin, tenant_site
 
 
@@ -32,6 +32,14 @@ class AdjustmentAdmin(ReadOnlyAdmin):
     list_display = ["code", "axis", "sender", "receiver", "amount", "currency", "state"]
     list_filter = ["state", "axis"]
     search_fields = ["code", "reason", "reference"]
+    ordering = ["-id"]
+
+
+@admin.register(AdjustmentFile, site=tenant_site)
+class AdjustmentFileAdmin(ReadOnlyAdmin):
+    """What came with requests for adjustments."""
+
+    list_display = ["name", "adjustment", "media_type", "size", "created_at"]
     ordering = ["-id"]
 
 

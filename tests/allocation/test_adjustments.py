@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
@@ -19,6 +21,7 @@ from apps.allocation.selectors import Axis
 from apps.allocation.services.adjustments import AdjustmentDecided, SamePerson
 from apps.core.domain.access import Role, Scope
 from apps.core.domain.errors import Forbidden, Invalid
+from apps.documents.domain.uploads import FilesRefused, Upload
 from apps.periods import services as periods
 from tests.accounts.people import bearer, person, service_key, signed_in
 from tests.allocation.base import ACTOR, MONTH, NOW, Costs, enter_directory, line, use_costs
@@ -32,6 +35,19 @@ def costs(acme: Any, monkeypatch: pytest.MonkeyPatch) -> Costs:
     enter_directory()
     lines = [line("a", "30", team="ads"), line("b", "10", team="search"), line("c", "7")]
     return use_costs(monkeypatch, lines)
+
+
+@pytest.fixture
+def store(settings: Any, tmp_path: Path) -> Path:
+    """Keep files in a folder of the test."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path)},
+        },
+    }
+    return tmp_path
 
 
 @pytest.fixture
@@ -223,3 +239,76 @@ def test_the_pages(costs: Costs) -> None:
     assert owner.post(f"{made['location']}approve/").status_code == 302
     assert Adjustment.objects.get().state == "approved"
     assert b"adj-" in owner.get(base).content
+
+
+PDF = SimpleUploadedFile("mail from ops.pdf", b"%PDF-1.7 what was agreed", "application/pdf")
+
+
+def test_what_proves_it_comes_with_the_request_and_is_served_to_be_saved(
+    costs: Costs, store: Path
+) -> None:
+    client = Client(headers={"host": "acme.localhost"})
+    head = bearer(service_key(Scope.ALLOCATION_WRITE, Scope.BILLING_READ))
+    PDF.seek(0)
+    sent = {
+        "month": str(MONTH),
+        "sender": "ads",
+        "receiver": "search",
+        "amount": "12.50",
+        "reason": "Ran search's batch",
+        "files": PDF,
+    }
+    made = client.post("/api/v1/allocation/adjustments", sent, headers=head)
+    assert made.status_code == 201, made.content
+    (file,) = made.json()["files"]
+    assert (file["name"], file["size"]) == ("mail from ops.pdf", len(PDF))
+    url = f"/api/v1/allocation/adjustments/{made.json()['id']}/files/{file['id']}"
+    served = client.get(url, headers=head)
+    assert served.content == b"%PDF-1.7 what was agreed"
+    assert served.headers["Content-Disposition"] == 'attachment; filename="mail from ops.pdf"'
+    assert client.get(url, headers=bearer(service_key(Scope.USAGE_READ))).status_code == 403
+    other = services.request_adjustment(month=MONTH, draft=DRAFT, actor=ACTOR, now=NOW)
+    strange = f"/api/v1/allocation/adjustments/{other.id}/files/{file['id']}"
+    assert client.get(strange, headers=head).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.exe", b"MZ"), ("a.pdf", b"MZ"), ("a.txt", b""), ("a.csv", b"\xff")]
+)
+def test_a_file_of_another_kind_is_refused_and_nothing_is_kept(
+    costs: Costs, name: str, content: bytes
+) -> None:
+    with pytest.raises(FilesRefused):
+        ask(files=(Upload(name, content),))
+    assert not Adjustment.objects.exists()
+
+
+def test_a_file_never_changes(costs: Costs, store: Path) -> None:
+    one = ask(files=(Upload("a.txt", b"agreed"),))
+    assert selectors.adjustment(id=one.id).files == one.files
+    for statement in (
+        "DELETE FROM allocation_adjustmentfile",
+        "UPDATE allocation_adjustmentfile SET size = 1",
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
+def test_the_pages_take_files_and_show_them(costs: Costs, store: Path) -> None:
+    client = signed_in("acme", person(Role.FINANCE, email="anna@acme.example"))
+    form = client.get("/month/adjustments/new/").context_data["form"]
+    month = form.fields["month"].choices[0][0]
+    PDF.seek(0)
+    sent = {
+        "month": month,
+        "axis": "team",
+        "sender": "ads",
+        "receiver": "search",
+        "amount": "12.50",
+        "reason": "Ran search's batch",
+        "files": PDF,
+    }
+    page = client.post("/month/adjustments/new/", sent, follow=True)
+    assert "mail from ops.pdf" in page.content.decode()
+    (one,) = selectors.adjustments()
+    assert f"/files/{one.files[0].id}" in page.content.decode()

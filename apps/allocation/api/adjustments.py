@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from django.http import HttpResponse, QueryDict
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
+from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -25,6 +28,7 @@ from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
 from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.months import Month
+from apps.documents.domain.uploads import COUNT_LIMIT, Upload
 
 _AXES = [axis.value for axis in Axis]
 
@@ -40,11 +44,38 @@ class AdjustmentInput(KnownFields):
     reason = serializers.CharField(max_length=1000)
     reference = serializers.CharField(max_length=200, required=False, allow_blank=True)
 
+    def to_draft(self) -> AdjustmentDraft:
+        """Return what is asked for."""
+        asked = {name: value for name, value in self.validated_data.items() if name != "month"}
+        files = tuple(Upload(file.name, file.read()) for file in asked.pop("files", ()))
+        return AdjustmentDraft(**{**asked, "axis": Axis(asked["axis"]), "files": files})
+
+
+class AdjustmentUpload(AdjustmentInput):
+    """An adjustment to ask for, with files."""
+
+    files = serializers.ListField(
+        child=serializers.FileField(max_length=200, allow_empty_file=True),
+        max_length=COUNT_LIMIT,
+        required=False,
+        help_text="pdf, png, jpg, csv, txt or xlsx, at most 5 MiB each",
+    )
+
 
 class DecisionInput(KnownFields):
     """What the other person says; a rejection needs it."""
 
     comment = serializers.CharField(max_length=1000, required=False, allow_blank=True)
+
+
+class AdjustmentFileOutput(serializers.Serializer[Any]):
+    """A file that came with a request."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    media_type = serializers.CharField()
+    size = serializers.IntegerField(help_text="bytes")
+    sha256 = serializers.CharField()
 
 
 class AdjustmentOutput(serializers.Serializer[Any]):
@@ -66,6 +97,7 @@ class AdjustmentOutput(serializers.Serializer[Any]):
     decided_by = serializers.CharField()
     decided_at = serializers.DateTimeField(allow_null=True)
     comment = serializers.CharField()
+    files = AdjustmentFileOutput(many=True)
 
     def to_representation(self, instance: AdjustmentFacts) -> dict[str, Any]:
         """Return an adjustment as JSON, its amount as a decimal string."""
@@ -77,6 +109,7 @@ class AdjustmentOutput(serializers.Serializer[Any]):
             "axis": instance.axis.value,
             "amount": plain_decimal(instance.amount),
             **{name: getattr(instance, name) for name in (*plain, *said)},
+            "files": AdjustmentFileOutput(instance.files, many=True).data,
         }
 
 
@@ -89,9 +122,10 @@ class AdjustmentPage(serializers.Serializer[Any]):
 
 
 class Adjustments(APIView):
-    """Adjustments."""
+    """Adjustments; files come as multipart/form-data."""
 
     permission_classes = [HasScope]
+    parser_classes = [JSONParser, MultiPartParser]
     scopes: ClassVar[dict[str, Scope]] = {
         "GET": Scope.BILLING_READ,
         "POST": Scope.ALLOCATION_WRITE,
@@ -113,21 +147,26 @@ class Adjustments(APIView):
 
     @extend_schema(
         operation_id="adjustments_create",
-        request=AdjustmentInput,
+        request={"application/json": AdjustmentInput, "multipart/form-data": AdjustmentUpload},
         responses={201: AdjustmentOutput},
     )
     @once
     def post(self, request: Request) -> Response:
         """Ask for an amount to be moved; another person has to approve it."""
-        sent = AdjustmentInput(data=request.data)
+        sent: AdjustmentInput
+        if request.FILES:
+            given = cast("QueryDict", request.data).dict()
+            sent = AdjustmentUpload(data=given | {"files": request.FILES.getlist("files")})
+        else:
+            sent = AdjustmentInput(data=request.data)
         sent.is_valid(raise_exception=True)
-        asked = dict(sent.validated_data)
-        month = Month.parse(asked.pop("month"))
-        draft = AdjustmentDraft(**{**asked, "axis": Axis(asked["axis"])})
         actor = actor_of(request)
         require_everything(actor)
         made = services.request_adjustment(
-            month=month, draft=draft, actor=actor, now=timezone.now()
+            month=Month.parse(sent.validated_data["month"]),
+            draft=sent.to_draft(),
+            actor=actor,
+            now=timezone.now(),
         )
         return Response(AdjustmentOutput(made).data, status=201)
 
@@ -143,6 +182,31 @@ class OneAdjustment(APIView):
         """Return an adjustment."""
         require_everything(actor_of(request))
         return Response(AdjustmentOutput(selectors.adjustment(id=adjustment)).data)
+
+
+class AdjustmentFile(APIView):
+    """A file that came with a request."""
+
+    permission_classes = [HasScope]
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BILLING_READ}
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Answer with the file whatever the Accept header says; errors stay JSON."""
+        return super().perform_content_negotiation(request, force=True)
+
+    @extend_schema(
+        operation_id="adjustments_file",
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, adjustment: UUID, file: UUID) -> HttpResponse:
+        """Return the bytes, to be saved and never shown inside the site."""
+        require_everything(actor_of(request))
+        facts, content = selectors.adjustment_file(adjustment=adjustment, id=file)
+        response = HttpResponse(content, content_type=facts.media_type)
+        response["Content-Disposition"] = f'attachment; filename="{facts.name}"'
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Cache-Control"] = "private, no-store"
+        return response
 
 
 class _Decision(APIView):

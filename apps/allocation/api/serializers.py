@@ -10,6 +10,7 @@ from rest_framework import serializers
 from apps.allocation.domain.facts import Amounts, Preview, RuleFacts, RunFacts
 from apps.allocation.domain.payload import rule_json
 from apps.allocation.domain.rules import Axis, Method, ZeroPolicy
+from apps.core.api.fields import KnownFields
 from apps.core.domain.money import published
 
 _AXES = [axis.value for axis in Axis]
@@ -125,7 +126,8 @@ class RunOutput(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     period = serializers.CharField()
-    state = serializers.ChoiceField(choices=["draft", "published", "superseded"])
+    state = serializers.ChoiceField(choices=["draft", "published", "superseded", "what_if"])
+    name = serializers.CharField(help_text="what a what-if run supposes")
     currency = serializers.CharField()
     input_hash = serializers.CharField()
     output_hash = serializers.CharField()
@@ -143,6 +145,7 @@ class RunOutput(serializers.Serializer[Any]):
             "id": str(instance.id),
             "period": str(instance.month),
             "state": instance.state,
+            "name": instance.name,
             "currency": instance.currency,
             "input_hash": instance.input_hash,
             "output_hash": instance.output_hash,
@@ -166,6 +169,19 @@ class RunList(serializers.Serializer[Any]):
     """Runs."""
 
     results = RunOutput(many=True)
+
+
+class WhatIfInput(KnownFields):
+    """A what-if run to make: rules in place of those of the same code, and rules left out."""
+
+    period = serializers.CharField(max_length=7, help_text="2026-10; may be closed")
+    name = serializers.CharField(max_length=200, help_text="what it supposes")
+    rules = serializers.ListField(
+        child=serializers.JSONField(), required=False, max_length=100, help_text="as rules are sent"
+    )
+    without = serializers.ListField(
+        child=serializers.CharField(max_length=64), required=False, max_length=100
+    )
 
 
 class DriverInput(serializers.Serializer[Any]):

@@ -10,6 +10,11 @@ urlpatterns = [
     path("allocation/adjustments", adjustments.Adjustments.as_view()),
     path("allocation/adjustments/<uuid:adjustment>", adjustments.OneAdjustment.as_view()),
     path(
+        "allocation/adjustments/<uuid:adjustment>/files/<uuid:file>",
+        adjustments.AdjustmentFile.as_view(),
+        name="adjustment_file",
+    ),
+    path(
         "allocation/adjustments/<uuid:adjustment>/approve", adjustments.ApproveAdjustment.as_view()
     ),
     path("allocation/adjustments/<uuid:adjustment>/reject", adjustments.RejectAdjustment.as_view()),
@@ -22,6 +27,7 @@ urlpatterns = [
     path("allocation/rules/<str:code>", views.RuleVersions.as_view()),
     path("allocation/rules/<str:code>/end", views.EndRule.as_view()),
     path("allocation/drivers/<str:month>/<str:axis>/<str:code>", views.Drivers.as_view()),
+    path("allocation/what-ifs", views.WhatIfs.as_view()),
     path("allocation/runs", views.Runs.as_view()),
     path("allocation/runs/<uuid:run>", views.Run.as_view()),
 ]

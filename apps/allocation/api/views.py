@@ -22,6 +22,7 @@ from apps.allocation.api.serializers import (
     RuleOutput,
     RunList,
     RunOutput,
+    WhatIfInput,
 )
 from apps.allocation.domain.payload import read_rule
 from apps.allocation.domain.rules import Axis, Rule
@@ -179,6 +180,34 @@ class Runs(APIView):
         month = request.query_params.get("period")
         found = selectors.runs(month=Month.parse(month) if month else None)
         return Response({"results": RunOutput(found, many=True).data})
+
+
+class WhatIfs(APIView):
+    """Runs by rules that are not in force."""
+
+    permission_classes = [SeesEverything]
+    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.ALLOCATION_WRITE}
+
+    @extend_schema(
+        operation_id="allocation_what_if_keep", request=WhatIfInput, responses={201: RunOutput}
+    )
+    @once
+    def post(self, request: Request) -> Response:
+        """Allocate a month as supposed and keep the run beside the published one.
+
+        It can be compared and is never published. The same supposition is one run.
+        """
+        sent = WhatIfInput(data=request.data)
+        sent.is_valid(raise_exception=True)
+        asked = sent.validated_data
+        draft = services.WhatIf(
+            month=Month.parse(asked["period"]),
+            name=asked["name"],
+            rules=[_rule(rule) for rule in asked.get("rules", [])],
+            without=asked.get("without", []),
+        )
+        kept = services.keep_what_if(draft=draft, actor=actor_of(request), now=timezone.now())
+        return Response(RunOutput(kept).data, status=201)
 
 
 class Run(APIView):

@@ -49,6 +49,7 @@ class RunFacts:
     rounding: Decimal
     source_count: int
     line_count: int
+    name: str
     provisional_fx: bool
     rules: tuple[Mapping[str, Any], ...]
     drivers: Mapping[str, Any]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from apps.allocation.domain.rules import MARKUP, UNALLOCATED, Axis
 from apps.core.domain.errors import FieldError, Unprocessable
 from apps.core.domain.money import minor_quantum
+from apps.documents.domain.uploads import Upload
 
 REASON_LIMIT = 1000
 _MOST = Decimal(10) ** 15
@@ -34,7 +35,10 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class AdjustmentDraft:
-    """An adjustment that somebody asks for; `reference` is what it answers, such as a dispute."""
+    """An adjustment that somebody asks for; `reference` is what it answers, such as a dispute.
+
+    `files` are what proves it.
+    """
 
     axis: Axis
     sender: str
@@ -42,6 +46,7 @@ class AdjustmentDraft:
     amount: Decimal
     reason: str
     reference: str = ""
+    files: tuple[Upload, ...] = ()
 
 
 def check_adjustment(

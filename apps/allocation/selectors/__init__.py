@@ -14,8 +14,11 @@ from apps.allocation.domain.facts import (
 from apps.allocation.domain.rules import MARKUP, UNALLOCATED, Axis
 from apps.allocation.selectors.adjustments import (
     AdjustmentFacts,
+    AdjustmentFileMissing,
     AdjustmentMissing,
+    FileFacts,
     adjustment,
+    adjustment_file,
     adjustments,
     undecided,
 )
@@ -47,15 +50,18 @@ from apps.allocation.selectors.runs import (
     totals_by_cost_center,
     totals_by_receiver,
 )
+from apps.allocation.selectors.streaming import count_lines, each_line
 
 __all__ = [
     "MARKUP",
     "UNALLOCATED",
     "AdjustmentFacts",
+    "AdjustmentFileMissing",
     "AdjustmentMissing",
     "Amounts",
     "Axis",
     "Change",
+    "FileFacts",
     "HopFacts",
     "Inputs",
     "LineChange",
@@ -67,9 +73,12 @@ __all__ = [
     "RunFacts",
     "RunMissing",
     "adjustment",
+    "adjustment_file",
     "adjustments",
     "compare",
+    "count_lines",
     "coverage",
+    "each_line",
     "gather",
     "known_receivers",
     "latest_rules",

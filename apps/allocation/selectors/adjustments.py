@@ -9,15 +9,33 @@ from uuid import UUID
 
 from apps.allocation.domain.rules import Axis
 from apps.allocation.domain.transfers import Transfer
-from apps.allocation.models import Adjustment, AdjustmentState
+from apps.allocation.models import Adjustment, AdjustmentFile, AdjustmentState
 from apps.core.domain.errors import Missing
 from apps.core.domain.months import Month
+from apps.documents import selectors as documents
 
 
 class AdjustmentMissing(Missing):
     """There is no such adjustment."""
 
     default_code = "adjustment_not_found"
+
+
+class AdjustmentFileMissing(Missing):
+    """The adjustment has no such file."""
+
+    default_code = "file_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """A file that came with a request; `size` in bytes."""
+
+    id: UUID
+    name: str
+    media_type: str
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,7 @@ class AdjustmentFacts:
     decided_by: str
     decided_at: datetime | None
     comment: str
+    files: tuple[FileFacts, ...] = ()
 
 
 def approved_transfers(month: Month) -> list[Transfer]:
@@ -54,7 +73,7 @@ def approved_transfers(month: Month) -> list[Transfer]:
 
 def adjustments(*, month: Month | None = None) -> list[AdjustmentFacts]:
     """Return the adjustments of a month, or of all, the newest first."""
-    rows = Adjustment.objects.all()
+    rows = Adjustment.objects.prefetch_related("files")
     if month is not None:
         rows = rows.filter(month=month.first_day)
     return [adjustment_facts(row) for row in rows.order_by("-id")]
@@ -69,6 +88,17 @@ def adjustment(*, id: UUID) -> AdjustmentFacts:
     if row is None:
         raise AdjustmentMissing("There is no such adjustment.")
     return adjustment_facts(row)
+
+
+def adjustment_file(*, adjustment: UUID, id: UUID) -> tuple[FileFacts, bytes]:
+    """Return a file of an adjustment, its bytes checked against the record.
+
+    :raises AdjustmentFileMissing: when the adjustment has no such file.
+    """
+    row = AdjustmentFile.objects.filter(public_id=id, adjustment__public_id=adjustment).first()
+    if row is None:
+        raise AdjustmentFileMissing("The adjustment has no such file.")
+    return _file(row), documents.kept_file(key=row.storage_key, sha256=row.sha256)
 
 
 def undecided(*, month: Month) -> int:
@@ -96,4 +126,9 @@ def adjustment_facts(row: Adjustment) -> AdjustmentFacts:
         decided_by=row.decided_by,
         decided_at=row.decided_at,
         comment=row.comment,
+        files=tuple(_file(file) for file in row.files.all()),
     )
+
+
+def _file(row: AdjustmentFile) -> FileFacts:
+    return FileFacts(row.public_id, row.name, row.media_type, row.size, row.sha256)

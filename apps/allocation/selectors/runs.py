@@ -128,11 +128,13 @@ def lines_of(
     if source is not None:
         lines = lines.filter(source__key=source, source__run=row)
     bases = {basis.pk: basis for basis in Basis.objects.filter(run=row, axis=str(axis))}
-    hops = {pk: _hops(basis) for pk, basis in bases.items()}
+    hops_by_basis = {pk: hops(basis) for pk, basis in bases.items()}
     ordered = lines.select_related("source").order_by(
         "cost_center", "receiver", "source__key", "id"
     )
-    return [_line_facts(line, bases[line.basis_id], hops[line.basis_id]) for line in ordered]
+    return [
+        line_facts(line, bases[line.basis_id], hops_by_basis[line.basis_id]) for line in ordered
+    ]
 
 
 def compare(*, before: UUID, after: UUID) -> list[Change]:
@@ -190,6 +192,7 @@ def _facts(row: Run, found: Mapping[str, Amounts]) -> RunFacts:
         rounding=row.rounding,
         source_count=row.source_count,
         line_count=row.line_count,
+        name=row.name,
         provisional_fx=row.provisional_fx,
         rules=tuple(row.rules),
         drivers=row.drivers,
@@ -219,11 +222,13 @@ def row_of(id: UUID) -> Run:
     return row
 
 
-def _hops(basis: Basis) -> tuple[HopFacts, ...]:
+def hops(basis: Basis) -> tuple[HopFacts, ...]:
+    """Return the steps of a basis."""
     return tuple(HopFacts(**hop) for hop in basis.hops)
 
 
-def _line_facts(line: Line, basis: Basis, hops: tuple[HopFacts, ...]) -> LineFacts:
+def line_facts(line: Line, basis: Basis, hops: tuple[HopFacts, ...]) -> LineFacts:
+    """Return a line with its reason and its source."""
     return LineFacts(
         axis=Axis(line.axis),
         receiver=line.receiver,

@@ -12,6 +12,7 @@ from apps.allocation.services.drivers import DriverMonthClosed, DriverRefused, s
 from apps.allocation.services.previews import preview
 from apps.allocation.services.rules import MonthClosedForRules, RuleMoved, end_rule, save_rule
 from apps.allocation.services.runs import MonthIsClosed, RatesMissing, run
+from apps.allocation.services.what_ifs import TooManyWhatIfs, WhatIf, WhatIfRefused, keep_what_if
 
 __all__ = [
     "AdjustmentDecided",
@@ -22,8 +23,12 @@ __all__ = [
     "MonthIsClosed",
     "RatesMissing",
     "RuleMoved",
+    "TooManyWhatIfs",
+    "WhatIf",
+    "WhatIfRefused",
     "approve_adjustment",
     "end_rule",
+    "keep_what_if",
     "preview",
     "reject_adjustment",
     "request_adjustment",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
 from apps.allocation.domain.transfers import AdjustmentDraft, check_adjustment
-from apps.allocation.models import Adjustment, AdjustmentState
+from apps.allocation.models import Adjustment, AdjustmentFile, AdjustmentState
 from apps.allocation.selectors.adjustments import (
     AdjustmentFacts,
     AdjustmentMissing,
@@ -20,6 +21,8 @@ from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, FieldError, Forbidden, Invalid
 from apps.core.domain.months import Month
+from apps.documents import services as documents
+from apps.documents.domain.uploads import CheckedUpload, checked_uploads
 from apps.periods import services as periods
 from apps.tenants import selectors as tenants
 
@@ -49,14 +52,17 @@ def request_adjustment(
     """Ask for an amount to be moved in a month; nothing is booked until another person approves.
 
     :raises AdjustmentRefused: naming every wrong field.
+    :raises FilesRefused: when a file is too large, or of no known kind.
     :raises AdjustmentMonthClosed: when the month is closed.
     :raises Forbidden: when the actor lacks allocation:write.
     """
     actor.require(Scope.ALLOCATION_WRITE)
+    files = checked_uploads(draft.files)
     _hold(month)
     currency = tenants.current().currency
     check_adjustment(draft=draft, currency=currency, known=known_receivers(month))
     row = _insert(month, draft, currency, actor, now)
+    _attach(row, files, month, now)
     _record("adjustment.requested", row, actor, now)
     return adjustment_facts(row)
 
@@ -166,6 +172,26 @@ def _insert(
     raise AdjustmentDecided(f"{month} has too many adjustments.")
 
 
+def _attach(row: Adjustment, files: Sequence[CheckedUpload], month: Month, now: datetime) -> None:
+    """Keep what came with the request."""
+    for number, file in enumerate(files, start=1):
+        kept = documents.keep_file(
+            month=month,
+            name=f"adjustment-{row.public_id}-{number}",
+            suffix=file.kind,
+            content=file.content,
+        )
+        AdjustmentFile.objects.create(
+            adjustment=row,
+            name=file.name,
+            media_type=file.media_type,
+            size=kept.size,
+            sha256=kept.sha256,
+            storage_key=kept.key,
+            created_at=now,
+        )
+
+
 def _record(action: str, row: Adjustment, actor: Actor, now: datetime) -> None:
     audit.record(
         actor=actor,
@@ -182,6 +208,7 @@ def _record(action: str, row: Adjustment, actor: Actor, now: datetime) -> None:
             "reason": row.reason,
             "reference": row.reference,
             "comment": row.comment,
+            "files": [file.sha256 for file in row.files.all()],
         },
         at=now,
     )

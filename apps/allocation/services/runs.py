@@ -66,7 +66,7 @@ def _run(month: Month, actor: Actor, now: datetime, sealed: UUID | None) -> RunF
     before = Run.objects.filter(month=month.first_day, state=RunState.PUBLISHED).first()
     if before is not None and _stands(before, inputs, sealed):
         return run_facts(before)
-    row = _write(inputs, actor=actor, now=now)
+    row = write_run(inputs, actor=actor, now=now)
     if before is not None:
         before.supersede(at=now)
     row.publish(at=now)
@@ -112,8 +112,12 @@ def _hold(month: Month) -> None:
         raise MonthIsClosed(f"{month} is closed; its allocation is final. Reopen the month first.")
 
 
-def _write(inputs: Inputs, *, actor: Actor, now: datetime) -> Run:
-    row = _draft(inputs, actor=actor, now=now)
+def write_run(inputs: Inputs, *, actor: Actor, now: datetime, what_if: str = "") -> Run:
+    """Write a run as a draft with all its rows; `what_if` names what it supposes, if it does.
+
+    :raises NotConserved: when lines do not sum to sources, a defect of the engine.
+    """
+    row = _draft(inputs, actor=actor, now=now, what_if=what_if)
     sources = write_sources(run=row.pk, inputs=inputs)
     sealers = [write_axis(run=row.pk, inputs=inputs, axis=axis, sources=sources) for axis in Axis]
     for sealer in sealers:
@@ -124,7 +128,7 @@ def _write(inputs: Inputs, *, actor: Actor, now: datetime) -> Run:
     return row
 
 
-def _draft(inputs: Inputs, *, actor: Actor, now: datetime) -> Run:
+def _draft(inputs: Inputs, *, actor: Actor, now: datetime, what_if: str) -> Run:
     totals = source_totals(inputs.sources)
     rounding = inputs.rounding
     row = Run(
@@ -139,6 +143,8 @@ def _draft(inputs: Inputs, *, actor: Actor, now: datetime) -> Run:
         billed=Decimal(as_amount(totals.billed)),
         effective=Decimal(as_amount(totals.effective)),
         rounding=EXACT.divide(Decimal(rounding.numerator), Decimal(rounding.denominator)),
+        is_what_if=bool(what_if),
+        name=what_if,
         provisional_fx=inputs.base.provisional_fx,
         rules=rules_json(inputs.rules),
         drivers=_drivers_used(inputs),

@@ -27,6 +27,7 @@ from apps.core.web.lists import Column, DataList, Empty, Filter, ListState
 from apps.core.web.page import Action, Crumb, Fact, Page
 from apps.core.web.parts import Entry
 from apps.core.web.views import PageMixin
+from apps.documents.domain.uploads import Upload
 from apps.periods import selectors as periods
 from apps.tenants import selectors as tenants
 
@@ -54,6 +55,21 @@ _SAID: Final = {
     "adjustment.rejected": "rejected it",
     "adjustment.withdrawn": "took it back",
 }
+
+
+class SeveralFiles(forms.ClearableFileInput):
+    """A control that takes several files."""
+
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Any number of files; what may be kept is decided by the service."""
+
+    def clean(self, data: Any, initial: Any = None) -> tuple[Upload, ...]:  # type: ignore[override]
+        """Return the files as they came."""
+        sent = data if isinstance(data, list | tuple) else [data]
+        return tuple(Upload(one.name, one.read()) for one in sent if one)
 
 
 class AdjustmentForm(forms.Form):
@@ -87,6 +103,12 @@ class AdjustmentForm(forms.Form):
     )
     reference = forms.CharField(
         max_length=200, required=False, help_text="What it answers: a dispute, a ticket, a mail."
+    )
+    files = FilesField(
+        label="What proves it",
+        required=False,
+        widget=SeveralFiles(attrs={"accept": ".pdf,.png,.jpg,.jpeg,.csv,.txt,.xlsx"}),
+        help_text="Up to three files of at most 5 MiB: pdf, png, jpg, csv, txt, xlsx.",
     )
 
     def __init__(self, *args: Any, months: list[Month], **options: Any) -> None:
@@ -219,6 +241,9 @@ class AdjustmentPage(PageMixin, TemplateView):
             may_decide=self._may_decide,
             may_withdraw=self._may_withdraw,
             own=self._is_own and found.state == "requested",
+            files=[
+                (file, reverse("adjustment_file", args=[found.id, file.id])) for file in found.files
+            ],
             consequences=[
                 f"{found.sender} bears {amount} less, {found.receiver} {amount} more.",
                 f"The next run of {presentation.month(found.month)} books it, and both "

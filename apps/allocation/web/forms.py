@@ -18,6 +18,7 @@ _METHODS: Final = [
     (Method.PROPORTIONAL.value, "Proportional to a driver"),
     (Method.TIERED.value, "Tiered: a driver weighed in bands"),
     (Method.MARKUP.value, "Markup or subsidy on what receivers are charged"),
+    (Method.COMMITMENT.value, "Share what commitments save: by usage, or by purchase"),
 ]
 _ZERO: Final = [
     (ZeroPolicy.UNALLOCATED.value, "Leave it unallocated"),
@@ -65,7 +66,7 @@ class RuleForm(forms.Form):
     )
     driver = _text(
         help_text="cost, tokens, requests, outcomes, meter:output_tokens, or an uploaded driver "
-        "such as headcount."
+        "such as headcount. For savings of commitments: usage or purchase."
     )
     tiers = _lines(
         help_text="One a line, the upper end and the weight of a unit: 1000 1, then for the rest: "
@@ -189,7 +190,8 @@ def _receivers(text: str, method: str) -> Any:
     lines = [line.split() for line in text.splitlines() if line.strip()]
     if [EVERYONE] in lines:
         return EVERYONE
-    if method == Method.FIXED.value:
+    bought = method == Method.COMMITMENT.value and any(len(parts) > 1 for parts in lines)
+    if method == Method.FIXED.value or bought:
         return {parts[0]: parts[1].rstrip("%") if len(parts) > 1 else "0" for parts in lines}
     return [parts[0] for parts in lines]
 

@@ -38,6 +38,83 @@ _LINE_COLUMNS: Final = (
 )
 
 
+class Runs(PageMixin, TemplateView):
+    """Lists the runs of all months: published, replaced, and what-if runs."""
+
+    template_name = "allocation/runs.html"
+    scopes = _READ
+
+    def page(self) -> Page:
+        return Page(
+            title="Allocation runs",
+            subtitle="Every run stays as it was. One a month is published; a what-if run shows "
+            "what other rules would do and is never published.",
+            crumbs=[Crumb("Months", "/month/"), Crumb("Allocation runs")],
+        )
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        require_everything(self.actor)
+        shown = self._list()
+        if shown.state.export:
+            return list_response(shown, filename="allocation-runs")
+        return self.render_to_response(self.get_context_data(list=shown, **kwargs))
+
+    def _list(self) -> DataList:
+        state = ListState.of(self.request)
+        wanted = state.get("state")
+        found = [run for run in selectors.runs(limit=200) if wanted in ("", run.state)]
+        return DataList(
+            key="runs",
+            caption="Allocation runs",
+            columns=_RUN_COLUMNS,
+            rows=[_run_row(run) for run in found],
+            state=state,
+            filters=(Filter(key="state", label="State", options=_RUN_STATES),),
+            exports=("csv", "xlsx"),
+            empty=Empty(
+                title="No runs",
+                text="A close allocates its month; a rule can be tried as a what-if run.",
+                icon="arrows-split",
+            ),
+        )
+
+
+_RUN_STATES: Final = (
+    ("published", "Published"),
+    ("superseded", "Replaced"),
+    ("what_if", "What-if"),
+)
+_RUN_COLUMNS: Final = (
+    Column(key="month", label="Month", kind="month", link="url"),
+    Column(key="state", label="State", kind="badge"),
+    Column(key="name", label="Supposes"),
+    Column(key="cost", label="Cost", kind="money", currency_key="currency"),
+    Column(key="lines", label="Lines", kind="quantity", wide=True),
+    Column(key="at", label="Made", kind="when", wide=True),
+    Column(key="by", label="By", wide=True),
+)
+
+
+def _run_row(run: selectors.RunFacts) -> dict[str, Any]:
+    return {
+        "id": str(run.id),
+        "month": run.month,
+        "url": reverse("allocation:run", args=[run.id]),
+        "state": state_of(run.state),
+        "name": run.name,
+        "cost": run.sources.effective,
+        "currency": run.currency,
+        "lines": run.line_count,
+        "at": run.created_at,
+        "by": run.created_by,
+    }
+
+
+def state_of(state: str) -> str:
+    """Return a run's state in words."""
+    return {"what_if": "what-if", "superseded": "replaced"}.get(state, state)
+
+
 class RunPage(PageMixin, TemplateView):
     """Shows one run: what each receiver bears, and for one receiver every line with its reason."""
 
@@ -54,11 +131,13 @@ class RunPage(PageMixin, TemplateView):
         )
         return Page(
             title=f"Allocation of {name}",
+            subtitle=f"Supposes: {run.name}. Never published." if run.name else "",
             crumbs=[
                 Crumb("Months", "/month/"),
                 Crumb(name, f"/month/{run.month}/"),
+                Crumb("Runs", reverse("allocation:runs")),
             ],
-            status=run.state,
+            status=state_of(run.state),
             actions=[compare] if others else [],
             facts=[
                 Fact("Cost base", presentation.exact_money(run.sources.effective, run.currency)),
@@ -153,7 +232,9 @@ class Comparison(PageMixin, TemplateView):
     def _before(self) -> UUID | None:
         asked = self.request.GET.get("with", "")
         known = {str(id): id for id, _ in self._others}
-        return known.get(asked) or (self._others[0][0] if self._others else None)
+        published = next((id for id, state in self._others if state == "published"), None)
+        newest = self._others[0][0] if self._others else None
+        return known.get(asked) or published or newest
 
     def _list(self) -> DataList:
         state = ListState.of(self.request)
@@ -190,8 +271,8 @@ class Comparison(PageMixin, TemplateView):
 
     @property
     def _choices(self) -> Sequence[tuple[str, str]]:
-        """Return the other runs; the newest of them is compared with unless one is named."""
-        return [(str(id), f"{str(id)[:8]}, {state}") for id, state in self._others]
+        """Return the other runs; the published one is compared with unless one is named."""
+        return [(str(id), f"{str(id)[:8]}, {state_of(state)}") for id, state in self._others]
 
     def _rows(self, before: UUID, receiver: str) -> list[dict[str, Any]]:
         axis, after = axis_of(self.request), self._after

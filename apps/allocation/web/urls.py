@@ -37,6 +37,7 @@ urlpatterns = [
         adjustments.WithdrawAdjustment.as_view(),
         name="adjustment_withdraw",
     ),
+    path("month/runs/", runs.Runs.as_view(), name="runs"),
     path("month/runs/<uuid:run>/", runs.RunPage.as_view(), name="run"),
     path("month/runs/<uuid:run>/compare/", runs.Comparison.as_view(), name="compare"),
 ]

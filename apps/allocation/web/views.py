@@ -188,10 +188,15 @@ class NewRule(PageMixin, FormView):  # type: ignore[type-arg]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            cancel_url=reverse("allocation:rules"), preview_month=_present_month(), **kwargs
+            cancel_url=reverse("allocation:rules"),
+            preview_month=_present_month(),
+            what_if_months=_allocated_months(),
+            **kwargs,
         )
 
     def form_valid(self, form: RuleForm) -> HttpResponse:
+        if "what_if" in self.request.POST:
+            return self._supposed(form)
         try:
             saved = services.save_rule(
                 rule=read_rule(form.to_body(), first_month=_present_month()),
@@ -204,6 +209,24 @@ class NewRule(PageMixin, FormView):  # type: ignore[type-arg]
             return self.form_invalid(form)
         messages.success(self.request, self.said.format(version=saved.rule.version))
         return HttpResponseRedirect(reverse("allocation:rule", args=[saved.rule.code]))
+
+    def _supposed(self, form: RuleForm) -> HttpResponse:
+        """Keep a what-if run by the rule as it stands in the form, and show what it changes."""
+        month = Month.parse(self.request.POST.get("what_if", "")[:16])
+        try:
+            rule = read_rule(form.to_body(), first_month=month)
+            draft = services.WhatIf(
+                month=month, name=f"{rule.name or rule.code} otherwise", rules=[rule]
+            )
+            kept = services.keep_what_if(draft=draft, actor=self.actor, now=timezone.now())
+        except Refusal as refusal:
+            show_refusal(form, refusal)
+            return self.form_invalid(form)
+        messages.success(
+            self.request,
+            "Kept as a what-if run. It is never published; the rule itself is not saved.",
+        )
+        return HttpResponseRedirect(reverse("allocation:compare", args=[kept.id]))
 
 
 class EditRule(NewRule):
@@ -254,6 +277,11 @@ class EndRule(PageMixin, View):
         else:
             messages.success(request, f"The rule no longer applies from {month} on.")
         return HttpResponseRedirect(reverse("allocation:rule", args=[code]))
+
+
+def _allocated_months() -> list[Month]:
+    """Return the last months that have a published run, which a supposition compares with."""
+    return sorted(selectors.published_sums(), reverse=True)[:3]
 
 
 def _present_month() -> Month:
