@@ -23,7 +23,6 @@ SILENCE: Final = timedelta(seconds=90)
 REFRESH_REOPENED: Final = "apps.ingest.tasks.refresh_reopened"
 """Rates an opened month with the prices in force; another app's task, known by name."""
 
-
 ROLL_UP: Final = "apps.chargeback.tasks.roll_up"
 """Puts the issued statements together by parent, product and customer; known by name too."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from apps.core.domain.canonical import digest_of
@@ -39,6 +39,7 @@ __all__ = [
     "kept_file",
     "laid_out",
     "locale_of",
+    "open_kept",
     "renditions",
     "unrendered",
 ]
@@ -98,6 +99,19 @@ def kept_file(*, key: str, sha256: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DocumentAltered(f"The stored bytes of {key} are not what was put on record.")
     return content
+
+
+def open_kept(*, key: str, sha256: str) -> BinaryIO:
+    """Return a file that `services.keep_file` or `keep_stream` stored, to be read and closed.
+
+    It is read once before, in pieces, to see that it is the one on record.
+
+    :raises StoredFileMissing: when there is none, or the key is another tenant's.
+    :raises DocumentAltered: when its bytes are not those on record.
+    """
+    if storage.digest_of(key) != sha256:
+        raise DocumentAltered(f"The stored file {key} is not the one on record; call an operator.")
+    return storage.opened(key)
 
 
 def laid_out(*, document: UUID, locale: str) -> Mapping[str, Any]:

@@ -15,7 +15,9 @@ from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.money import EXACT
 from apps.documents.domain.cells import inert
 
-_PIECE: Final = 2000
+ROWS: Final = {FileFormat.CSV: 2000, FileFormat.PARQUET: 10_000}
+"""Rows of a piece; of Parquet a piece is a row group, and small ones make large files."""
+
 _QUANTUM: Final = Decimal(1).scaleb(-COST_PLACES)
 MEDIA_TYPES: Final = {
     FileFormat.CSV: "text/csv; charset=utf-8",
@@ -26,7 +28,7 @@ MEDIA_TYPES: Final = {
 def pieces_of(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[FocusColumn], format: FileFormat
 ) -> Iterator[bytes]:
-    """Yield a file in pieces of 2,000 rows; only one piece is held at a time."""
+    """Yield a file in pieces of `ROWS` rows; only one piece is held at a time."""
     if format is FileFormat.CSV:
         return _csv(iter(rows), columns)
     return _parquet(iter(rows), columns)
@@ -37,13 +39,13 @@ def _csv(rows: Iterator[Mapping[str, Any]], columns: Sequence[FocusColumn]) -> I
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([column.name for column in columns])
     while True:
-        piece = list(islice(rows, _PIECE))
+        piece = list(islice(rows, ROWS[FileFormat.CSV]))
         for row in piece:
             writer.writerow([_text(column, row.get(column.name)) for column in columns])
         yield out.getvalue().encode()
         out.seek(0)
         out.truncate()
-        if len(piece) < _PIECE:
+        if len(piece) < ROWS[FileFormat.CSV]:
             return
 
 
@@ -99,7 +101,7 @@ def _parquet(rows: Iterator[Mapping[str, Any]], columns: Sequence[FocusColumn]) 
     sink = _Sink()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         while True:
-            piece = list(islice(rows, _PIECE))
+            piece = list(islice(rows, ROWS[FileFormat.PARQUET]))
             values = [
                 pa.array(
                     [_value(one, row.get(one.name)) for row in piece], type=schema.field(at).type
@@ -108,7 +110,7 @@ def _parquet(rows: Iterator[Mapping[str, Any]], columns: Sequence[FocusColumn]) 
             ]
             writer.write_table(pa.Table.from_arrays(values, schema=schema))
             yield sink.taken()
-            if len(piece) < _PIECE:
+            if len(piece) < ROWS[FileFormat.PARQUET]:
                 break
     yield sink.taken()
 

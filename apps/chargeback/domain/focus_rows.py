@@ -8,11 +8,12 @@ price is priced as an amount of money, so that unit price times quantity is the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import groupby
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -73,19 +74,21 @@ class Part:
     is_split: bool
 
 
-def cost_rows(lines: Sequence[Any], scene: Scene) -> Iterator[Row]:
+def cost_rows(lines: Iterable[Any], scene: Scene) -> Iterator[Row]:
     """Yield CostAndUsage: a row a line of the team axis, then the rounding of each invoice.
 
-    `lines` are `allocation.LineFacts`. In the minor unit an invoice's rows sum to its totals.
+    `lines` are `allocation.LineFacts`, those of a source together; the lines of one source are
+    held at a time. In the minor unit an invoice's rows sum to its totals.
     """
-    parts = parts_of(lines)
     billed: dict[str, Decimal] = {}
     effective: dict[str, Decimal] = {}
-    for line, part in zip(lines, parts, strict=True):
-        code = line.cost_center
-        billed[code] = EXACT.add(billed.get(code, Decimal(0)), line.billed)
-        effective[code] = EXACT.add(effective.get(code, Decimal(0)), line.effective)
-        yield _row(line, part, scene)
+    for _source, group in groupby(lines, key=lambda line: line.source):
+        own = list(group)
+        for line, part in zip(own, parts_of(own), strict=True):
+            code = line.cost_center
+            billed[code] = EXACT.add(billed.get(code, Decimal(0)), line.billed)
+            effective[code] = EXACT.add(effective.get(code, Decimal(0)), line.effective)
+            yield _row(line, part, scene)
     for code, invoice in sorted(scene.invoices.items()):
         left = EXACT.subtract(invoice.total, effective.get(code, Decimal(0)))
         left_billed = EXACT.subtract(invoice.billed, billed.get(code, Decimal(0)))
@@ -106,7 +109,7 @@ def period_rows(scene: Scene) -> Iterator[Row]:
     }
 
 
-def invoice_rows(lines: Sequence[Any], scene: Scene) -> Iterator[Row]:
+def invoice_rows(lines: Iterable[Any], scene: Scene) -> Iterator[Row]:
     """Yield InvoiceDetail: a row an invoice and charge category, its rounding apart.
 
     The billed cost of each row is the sum of the CostAndUsage rows that name it; those of an

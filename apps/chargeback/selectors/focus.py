@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from apps.allocation import selectors as allocation
 from apps.allocation.selectors import Axis, RunFacts
-from apps.chargeback.adapters.focus_files import MEDIA_TYPES, pieces_of
+from apps.chargeback.adapters.focus_files import MEDIA_TYPES, ROWS, pieces_of
 from apps.chargeback.domain.focus_columns import Dataset, FileFormat, Version, columns_of
 from apps.chargeback.domain.focus_rows import (
     Invoice,
@@ -59,9 +59,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FocusFile:
-    """A file in pieces, each made when it is asked for; `total` counts the run's lines."""
+    """A file in pieces, each made when it is asked for; `total` counts the run's lines.
+
+    Take the pieces within the tenant: the lines are read as they are written, so that a file of
+    any length needs no more memory than a short one. A piece holds `piece_rows` rows.
+    """
 
     pieces: Iterator[bytes]
+    piece_rows: int
     media_type: str
     filename: str
     run: UUID
@@ -88,8 +93,8 @@ class ExportFacts:
 def focus_file(*, wanted: Wanted, actor: Actor) -> FocusFile:
     """Return a month in a FOCUS dataset, from its published run.
 
-    Everything is read before this returns, in seven queries; the pieces only compute. Rows of a
-    month that is not closed name invoices only where statements are issued.
+    Lines are read while the pieces are taken, 2,000 at a time. Rows of a month that is not closed
+    name invoices only where statements are issued.
 
     :raises Forbidden: when the actor may not read billing, or sees only own teams.
     :raises RunMissing: when the month was not allocated.
@@ -98,14 +103,15 @@ def focus_file(*, wanted: Wanted, actor: Actor) -> FocusFile:
     require_whole(actor)
     columns = columns_of(wanted.dataset, wanted.version)
     run = allocation.published(wanted.month)
-    lines = allocation.lines_of(run=run.id, axis=Axis.TEAM)
+    lines = allocation.each_line(run=run.id, axis=Axis.TEAM)
     rows = _rows(wanted, lines, _scene(wanted, run))
     return FocusFile(
         pieces=pieces_of(rows, columns, wanted.format),
+        piece_rows=ROWS[wanted.format],
         media_type=MEDIA_TYPES[wanted.format],
         filename=wanted.filename,
         run=run.id,
-        total=len(lines),
+        total=allocation.count_lines(run=run.id, axis=Axis.TEAM),
     )
 
 
@@ -138,15 +144,15 @@ def unfinished_exports(*, before: datetime) -> list[UUID]:
     return list(rows.order_by("id").values_list("public_id", flat=True))
 
 
-def export_file(id: UUID) -> tuple[ExportFacts, bytes]:
-    """Return a finished export with its bytes; who asks was checked by the door's link.
+def export_file(id: UUID) -> tuple[ExportFacts, BinaryIO]:
+    """Return a finished export with its file to be read; who asks was checked by the door's link.
 
     :raises ExportMissing: when there is none, or it is not done.
     """
     row = Export.objects.filter(public_id=id, state="done").first()
     if row is None:
         raise ExportMissing("There is no such export, or its file is not ready yet.")
-    return export_facts(row), documents.kept_file(key=row.storage_key, sha256=row.sha256)
+    return export_facts(row), documents.open_kept(key=row.storage_key, sha256=row.sha256)
 
 
 def issued_at(run: UUID) -> datetime | None:
@@ -196,7 +202,7 @@ def export_facts(row: Export) -> ExportFacts:
     )
 
 
-def _rows(wanted: Wanted, lines: Sequence[Any], scene: Scene) -> Iterator[Mapping[str, Any]]:
+def _rows(wanted: Wanted, lines: Iterable[Any], scene: Scene) -> Iterator[Mapping[str, Any]]:
     if wanted.dataset is Dataset.BILLING_PERIOD:
         return period_rows(scene)
     if wanted.dataset is Dataset.INVOICE_DETAIL:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from tempfile import TemporaryFile
+from typing import BinaryIO, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -14,7 +15,7 @@ from apps.audit import services as audit
 from apps.chargeback.domain.focus_columns import columns_of
 from apps.chargeback.models import Export, ExportState
 from apps.chargeback.selectors import focus
-from apps.chargeback.selectors.focus import ExportFacts, Wanted
+from apps.chargeback.selectors.focus import ExportFacts, FocusFile, Wanted
 from apps.core.domain.access import Actor, system_actor
 from apps.core.domain.errors import Refusal
 from apps.core.tokens import open_link, sign_link
@@ -22,7 +23,6 @@ from apps.documents import services as documents
 
 _PURPOSE: Final = "chargeback.export"
 _LIFETIME: Final = timedelta(hours=24)
-_PIECE: Final = 2000
 
 
 def request_export(*, wanted: Wanted, actor: Actor, now: datetime) -> ExportFacts:
@@ -65,7 +65,7 @@ def request_export(*, wanted: Wanted, actor: Actor, now: datetime) -> ExportFact
 
 
 def write_export(*, id: UUID, now: datetime) -> ExportFacts:
-    """Write a file and keep it; doing it twice does it once.
+    """Write a file and keep it, in pieces of a bounded size; doing it twice does it once.
 
     A worker that dies leaves a row that the next one takes up. A refusal is noted on the row.
 
@@ -78,13 +78,14 @@ def write_export(*, id: UUID, now: datetime) -> ExportFacts:
     Export.objects.filter(public_id=id).update(state=ExportState.RUNNING, rows=0, error="")
     try:
         file = focus.focus_file(wanted=facts.wanted, actor=actor)
-        content = b"".join(_counted(id, file.pieces, file.total))
-        kept = documents.keep_file(
-            month=facts.wanted.month,
-            name=f"export-{id}",
-            suffix=facts.wanted.format.value,
-            content=content,
-        )
+        with TemporaryFile() as spooled:
+            spooled.writelines(_counted(id, file))
+            kept = documents.keep_stream(
+                month=facts.wanted.month,
+                name=f"export-{id}",
+                suffix=facts.wanted.format.value,
+                file=spooled,
+            )
     except Refusal as refusal:
         Export.objects.filter(public_id=id).update(
             state=ExportState.FAILED, error=refusal.message, finished_at=now
@@ -113,8 +114,8 @@ def export_link(*, id: UUID, actor: Actor) -> str:
     return f"/exports/file/{sign_link(purpose=_PURPOSE, value=str(facts.id))}/"
 
 
-def open_export(*, token: str) -> tuple[ExportFacts, bytes]:
-    """Return the export that a link names, with its bytes.
+def open_export(*, token: str) -> tuple[ExportFacts, BinaryIO]:
+    """Return the export that a link names, with its file to be read.
 
     :raises LinkInvalid: when the link was altered, is another tenant's or has expired.
     :raises ExportMissing: when its file is not ready.
@@ -123,10 +124,11 @@ def open_export(*, token: str) -> tuple[ExportFacts, bytes]:
     return focus.export_file(UUID(value))
 
 
-def _counted(id: UUID, pieces: Iterator[bytes], total: int) -> Iterator[bytes]:
+def _counted(id: UUID, file: FocusFile) -> Iterator[bytes]:
     """Pass pieces on and note how many rows they hold."""
-    for number, piece in enumerate(pieces, start=1):
-        Export.objects.filter(public_id=id).update(rows=min(number * _PIECE, total))
+    for number, piece in enumerate(file.pieces, start=1):
+        rows = min(number * file.piece_rows, file.total)
+        Export.objects.filter(public_id=id).update(rows=rows)
         yield piece
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -180,14 +180,14 @@ class ExportFile(View):
 
     http_method_names = ["get", "head", "options"]
 
-    def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        facts, content = services.open_export(token=token)
+    def get(self, request: HttpRequest, token: str) -> FileResponse:
+        facts, file = services.open_export(token=token)
         kind = "text/csv; charset=utf-8"
         if facts.wanted.format is FileFormat.PARQUET:
             kind = "application/vnd.apache.parquet"
-        response = HttpResponse(content, content_type=kind)
-        name = facts.wanted.filename
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        response = FileResponse(
+            file, as_attachment=True, filename=facts.wanted.filename, content_type=kind
+        )
         response["Cache-Control"] = "private, no-store"
         response["Referrer-Policy"] = "no-referrer"
         return response

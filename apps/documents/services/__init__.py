@@ -2,7 +2,7 @@
 
 from apps.documents.domain.facts import IssueFacts, KeptFile, LineDraft, RenditionFacts, Subject
 from apps.documents.services.drafts import draft, give_up, row_id
-from apps.documents.services.files import keep_file
+from apps.documents.services.files import keep_file, keep_stream
 from apps.documents.services.renditions import redraw, render
 from apps.documents.services.seals import seal, seal_all
 from apps.documents.services.tables import table_csv, table_xlsx
@@ -16,6 +16,7 @@ __all__ = [
     "draft",
     "give_up",
     "keep_file",
+    "keep_stream",
     "redraw",
     "render",
     "row_id",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from io import SEEK_END
+from typing import BinaryIO
 
 from apps.core.domain.months import Month
 from apps.documents.adapters import storage
@@ -19,3 +21,15 @@ def keep_file(*, month: Month, name: str, suffix: str, content: bytes) -> KeptFi
     """
     key = storage.put(month=month, name=name, suffix=suffix, content=content)
     return KeptFile(key=key, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+
+def keep_stream(*, month: Month, name: str, suffix: str, file: BinaryIO) -> KeptFile:
+    """Store a file of any size as `keep_file` stores bytes; it is read in pieces, twice.
+
+    :raises StoreUnreliable: when the store does not take it.
+    """
+    file.seek(0)
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    size = file.seek(0, SEEK_END)
+    key = storage.put_file(month=month, name=name, suffix=suffix, file=file, sha256=sha256)
+    return KeptFile(key=key, sha256=sha256, size=size)
