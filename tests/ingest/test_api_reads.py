@@ -60,12 +60,22 @@ def test_summary_by_team_model_and_meter(client: Client, priced: None) -> None:
     assert rows["search", "tiny", "requests"]["cost"] == "0.000000000000"
     assert found["total"]["cost"] == "0.010000000000"
     assert found["total"]["events"] == 3
-    assert found["unpriced"]["events"] == 1
+    assert found["unpriced"]["events_at_most"] == 1
     assert {use["meter"] for use in found["unpriced"]["skus"]} == {
         "input_tokens",
         "cached_input_tokens",
         "output_tokens",
     }
+
+
+def test_unpriced_events_are_an_upper_bound_over_all_skus_of_a_model(
+    client: Client, priced: None
+) -> None:
+    send([event("a"), event("b", meters={"scans": "2"})])
+    send([event("c", service_tier="flex"), event("d", region="eu", meters={"scans": "1"})])
+    found = summary(client, group_by="model")["unpriced"]
+    assert sorted(use["events_at_most"] for use in found["skus"]) == [1, 1, 1, 1, 2]
+    assert found["events_at_most"] == 4
 
 
 def test_summary_without_meters_sums_tokens(client: Client, priced: None) -> None:

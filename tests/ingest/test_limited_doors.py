@@ -13,7 +13,7 @@ from apps.core.domain.limits import Limits
 from apps.ingest.models import IngestBatch
 from apps.usage.models import Event
 from tests.accounts.people import bearer, browser, service_key
-from tests.ingest.factories import event
+from tests.ingest.factories import event, send
 from tests.ingest.spans import as_json, as_protobuf, span
 from tests.ingest.test_litellm import payload
 
@@ -75,3 +75,30 @@ def test_every_door_counts_its_events(acme: Any, door: str) -> None:
     assert answer.status_code in (200, 204), answer.content
     assert answer.headers["X-RateLimit-Limit"] == "10"
     assert answer.headers["X-RateLimit-Remaining"] == "9"
+
+
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+def test_a_conflict_tells_nothing_of_an_event_out_of_sight(acme: Any, query: str) -> None:
+    """Ids are unique in the organization, so that one is taken must be said; what it is, not."""
+    send([event("theirs", tags={"team": "ads"}), event("ours", tags={"team": "search"})])
+    scopes = (Scope.USAGE_READ, Scope.USAGE_WRITE, Scope.USAGE_CORRECT)
+    key, client = service_key(*scopes, bound_tags={"team": "search"}), browser("acme")
+
+    def post(path: str, body: Any) -> Any:
+        return client.post(path, json.dumps(body), content_type=JSON, headers=bearer(key))
+
+    said = []
+    for name in ("theirs", "ours"):
+        sent = [event(name, usage={"input_tokens": 7}, tags={})]
+        answer = post(f"/api/v1/usage/events{query}", sent).json()
+        assert (answer["conflicts"], answer["errors"][0]["code"]) == (1, "conflict")
+        said.append(json.dumps(answer | {"batch": None}).replace(name, "it"))
+    assert said[0] == said[1]
+    for deed in ("void", "revert"):
+        hidden, missing = (
+            post(f"/api/v1/usage/events/gateway/{name}/{deed}", {"reason": "x"})
+            for name in ("theirs", "nobodys")
+        )
+        assert (hidden.status_code, missing.status_code) == (404, 404)
+        words = [hidden.json()["detail"], missing.json()["detail"]]
+        assert words[0].replace("theirs", "it") == words[1].replace("nobodys", "it")

@@ -245,7 +245,10 @@ class SummaryOutput(serializers.Serializer[Any]):
     currency = serializers.CharField()
     rows = serializers.ListField(child=serializers.DictField())
     total = serializers.DictField()
-    unpriced = serializers.DictField()
+    unpriced = serializers.DictField(
+        help_text="`skus` without a price by meter; `events_at_most` counts all requests of their "
+        "SKU and tags, of which some may not have used the meter"
+    )
 
 
 @extend_schema_serializer(component_name="UsageImportInput")

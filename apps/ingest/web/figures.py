@@ -27,7 +27,7 @@ def month_kpis(actor: Actor, today: date) -> list[Kpi]:
         declared=costs.declared_feeds(),
     )
     name = presentation.month(month)
-    unpriced = found.as_dict()["unpriced"]["events"]
+    unpriced = found.as_dict()["unpriced"]["events_at_most"]
     return [
         Kpi(label="Events", value=found.total.events, kind="quantity", note=name),
         Kpi(label="Tokens", value=found.total.quantity, kind="tokens", unit="tokens", note=name),
@@ -42,7 +42,7 @@ def month_kpis(actor: Actor, today: date) -> list[Kpi]:
             label="Unpriced events",
             value=unpriced,
             kind="quantity",
-            note="not in any cost yet" if unpriced else "every model has its prices",
+            note="at most; not in any cost yet" if unpriced else "every model has its prices",
             url=log_url(unpriced="yes", range="month") if unpriced else "",
         ),
     ]

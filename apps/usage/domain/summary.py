@@ -112,13 +112,18 @@ class SummaryRow:
 
 @dataclass(frozen=True, slots=True)
 class UnpricedUse:
-    """What of the summed usage has no price: it is in the quantities and in no cost."""
+    """What of the summed usage has no price: it is in the quantities and in no cost.
+
+    `events_at_most` counts all requests of the SKU under the tag sets that hold any such usage:
+    rollups do not tell how many of them used this meter.
+    """
 
     provider: str
     model: str
+    sku: int
     meter: str
     quantity: Decimal
-    events: int
+    events_at_most: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the API shows it."""
@@ -127,7 +132,7 @@ class UnpricedUse:
             "model": self.model,
             "meter": self.meter,
             "quantity": plain_decimal(self.quantity),
-            "events": self.events,
+            "events_at_most": self.events_at_most,
         }
 
 
@@ -158,7 +163,7 @@ class Summary:
             "rows": [row.as_dict() for row in self.rows],
             "total": self.total.as_dict(),
             "unpriced": {
-                "events": sum(use.events for use in _once_a_model(self.unpriced)),
+                "events_at_most": sum(use.events_at_most for use in _once_a_sku(self.unpriced)),
                 "skus": [use.as_dict() for use in self.unpriced],
             },
         }
@@ -267,9 +272,6 @@ def _time(on: date, granularity: Granularity) -> str:
     return f"{on:%Y-%m}" if granularity is Granularity.MONTH else ""
 
 
-def _once_a_model(uses: Iterable[UnpricedUse]) -> Iterable[UnpricedUse]:
-    seen: set[tuple[str, str]] = set()
-    for use in uses:
-        if (use.provider, use.model) not in seen:
-            seen.add((use.provider, use.model))
-            yield use
+def _once_a_sku(uses: Iterable[UnpricedUse]) -> Iterable[UnpricedUse]:
+    """Return one use of each SKU, whose requests all its uses share."""
+    return {use.sku: use for use in uses}.values()

@@ -241,7 +241,7 @@ def _unpriced(seen: Iterable[_Seen], book: PriceBook) -> tuple[UnpricedUse, ...]
         key = (each.sku.provider, each.sku.model, each.sum.meter, each.sum.sku)
         quantities[key] = quantities.get(key, Decimal(0)) + each.sum.quantity
     return tuple(
-        UnpricedUse(provider, model, meter, quantity, int(events.get(sku, 0)))
+        UnpricedUse(provider, model, sku, meter, quantity, int(events.get(sku, 0)))
         for (provider, model, meter, sku), quantity in sorted(quantities.items())
         if quantity
     )
