@@ -27,5 +27,6 @@ ROUTES: dict[str, dict[str, Any]] = {
     "apps.chargeback.tasks.*": {"queue": "close"},
     "apps.documents.tasks.*": {"queue": "render"},
     "apps.notifications.tasks.*": {"queue": "notify"},
+    "apps.budgets.tasks.*": {"queue": "notify"},
     "finops_platform.tasks.provision_*": {"queue": "provision"},
 }

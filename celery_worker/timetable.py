@@ -43,10 +43,25 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "schedule": crontab(minute="*/5"),
         "options": {"queue": "ingest", "expires": 4 * 60},
     },
+    "tend budgets": {
+        "task": "apps.budgets.tasks.tend_everywhere",
+        "schedule": crontab(),
+        "options": {"queue": "notify", "expires": 50},
+    },
+    "witness decisions in the audit chain": {
+        "task": "apps.budgets.tasks.witness_everywhere",
+        "schedule": crontab(minute="53"),
+        "options": {"queue": "insights", "expires": 50 * 60},
+    },
     "take up closes whose worker died": {
         "task": "apps.closing.tasks.take_up_stalled_everywhere",
         "schedule": crontab(),
         "options": {"queue": "close", "expires": 50},
+    },
+    "follow schedules of closes": {
+        "task": "apps.closing.tasks.follow_schedules_everywhere",
+        "schedule": crontab(minute="*/5"),
+        "options": {"queue": "close", "expires": 4 * 60},
     },
     "follow up statements": {
         "task": "apps.chargeback.tasks.follow_up_everywhere",

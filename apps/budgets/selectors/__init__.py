@@ -16,6 +16,7 @@ from apps.budgets.selectors.budgets import (
     warnings_of,
     windows,
 )
+from apps.budgets.selectors.dry_run import Blocked, DryRun, dry_run
 from apps.budgets.selectors.forecasts import (
     BudgetFigure,
     Foreseen,
@@ -23,20 +24,45 @@ from apps.budgets.selectors.forecasts import (
     foreseen,
     statement_figures,
 )
+from apps.budgets.selectors.guardrails import (
+    AlertFacts,
+    DecisionFacts,
+    HeldFacts,
+    JustificationFacts,
+    alerts_of,
+    decisions,
+    held_in,
+    justifications,
+    policies,
+    policy,
+)
 
 __all__ = [
+    "AlertFacts",
+    "Blocked",
     "BudgetFacts",
     "BudgetFigure",
     "BudgetLeft",
+    "DecisionFacts",
+    "DryRun",
     "Foreseen",
     "GrantStanding",
+    "HeldFacts",
+    "JustificationFacts",
     "RaiseFacts",
     "Standing",
+    "alerts_of",
     "daily_spend",
+    "decisions",
+    "dry_run",
     "foreseen",
     "grant_standing",
+    "held_in",
+    "justifications",
     "last_day",
     "left_of",
+    "policies",
+    "policy",
     "raises",
     "snoozed_until",
     "standing",

@@ -24,7 +24,7 @@ from apps.budgets.services.policies import (
     replace_policy,
     retire_policy,
 )
-from apps.budgets.services.settle import (
+from apps.budgets.services.settlement import (
     Actual,
     HoldEnded,
     HoldFacts,
@@ -33,7 +33,7 @@ from apps.budgets.services.settle import (
     settle,
     void,
 )
-from apps.budgets.services.tend import Tended, tend
+from apps.budgets.services.tending import Tended, tend
 from apps.budgets.services.verify import CounterDifference, verify_counters
 from apps.budgets.services.witness import broken_witnesses, witness_decisions
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from apps.budgets.models import Budget, BudgetRaise, BudgetWindow, Registry
 from apps.budgets.selectors.book import basis
-from apps.budgets.services import alerts, counters, settle
+from apps.budgets.services import alerts, counters, settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ def tend(*, now: datetime) -> Tended:
     """
     if not Budget.objects.exists():
         return Tended(0, recounted=False, alerts=0)
-    released = settle.expire_due(now=now)
+    released = settlement.expire_due(now=now)
     recounted = follow_basis(now=now)
     _refresh_windows(now)
     return Tended(released, recounted, alerts.evaluate(now=now))
