@@ -62,7 +62,7 @@ class Guard:
         self.tags = dict(tags or {})
         self._when_unreachable = when_unreachable
         self._ttl_seconds = ttl_seconds
-        self._output_tokens = output_tokens
+        self.output_tokens = output_tokens
         self._estimate = estimate
         self._calls = Calls(
             new=lambda: self.client.new_transport(key=key, timeout=timeout), timeout=timeout
@@ -136,7 +136,7 @@ class Guard:
         """Return what a request's body is expected to take."""
         if self._estimate is not None:
             return self._estimate(body)
-        return estimates.of_body(body, operation=operation, output_tokens=self._output_tokens)
+        return estimates.of_body(body, operation=operation, output_tokens=self.output_tokens)
 
     def close(self) -> None:
         """Drop the connections."""

@@ -170,5 +170,9 @@ def _number(value: Any) -> float | None:
 def _provider_of(sdk: Any) -> str:
     if "Azure" in type(sdk).__name__:
         return "azure"
-    host = urlsplit(str(getattr(sdk, "base_url", ""))).hostname or ""
+    return provider_at(urlsplit(str(getattr(sdk, "base_url", ""))).hostname or "")
+
+
+def provider_at(host: str) -> str:
+    """Return who is billed for calls to a host that speaks OpenAI's API."""
     return next((name for end, name in _HOSTS if host.endswith(end)), "openai")
