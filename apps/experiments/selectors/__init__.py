@@ -17,7 +17,9 @@ from apps.experiments.selectors.policies import (
     policy,
 )
 from apps.experiments.selectors.requests import (
+    FileContent,
     attachments,
+    file_of,
     request,
     request_by_code,
     requests,
@@ -33,16 +35,19 @@ from apps.experiments.selectors.results import (
     use_by_model,
 )
 from apps.experiments.selectors.simulating import Simulated, Simulation, simulate
+from apps.experiments.selectors.unit_costs import UnitCost, unit_costs
 
 __all__ = [
     "Commitment",
     "DelegationMissing",
+    "FileContent",
     "Irregularity",
     "ModelUse",
     "PolicyFacts",
     "PolicyMissing",
     "Simulated",
     "Simulation",
+    "UnitCost",
     "Waiting",
     "assess",
     "attachments",
@@ -51,6 +56,7 @@ __all__ = [
     "daily_spend",
     "deciders",
     "delegations",
+    "file_of",
     "irregularities",
     "may_decide",
     "policies",
@@ -64,6 +70,7 @@ __all__ = [
     "row_of",
     "simulate",
     "submissions",
+    "unit_costs",
     "use_by_model",
     "waiting",
 ]

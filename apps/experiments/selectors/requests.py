@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from apps.core.domain.access import Actor
 from apps.core.domain.months import local_day
+from apps.documents import selectors as documents
 from apps.experiments.domain.assessment import read_assessment
 from apps.experiments.domain.facts import (
     DecisionFacts,
@@ -109,6 +111,27 @@ def revisions(*, id: UUID) -> list[RevisionFacts]:
 def attachments(*, id: UUID) -> list[Attachment]:
     """Return the files of a request in the order in which they came."""
     return list(Attachment.objects.filter(request__public_id=id).order_by("id"))
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """A file of a request, as it is handed out."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+def file_of(*, request: UUID, file: UUID, actor: Actor) -> FileContent:
+    """Return a file of a request that the actor may see, its bytes checked by their digest.
+
+    :raises ExperimentMissing: when there is none.
+    """
+    row = row_of(id=request, actor=actor).attachments.filter(public_id=file).first()
+    if row is None:
+        raise ExperimentMissing("There is no such file.")
+    content = documents.kept_file(key=row.storage_key, sha256=row.sha256)
+    return FileContent(row.name, row.media_type, content)
 
 
 def submissions(*, id: UUID, now: datetime) -> list[SubmissionFacts]:

@@ -9,12 +9,15 @@ from decimal import Decimal
 
 from apps.budgets import selectors as budgets
 from apps.core.domain.access import system_actor
-from apps.core.domain.months import local_day
+from apps.core.domain.money import EXACT
+from apps.core.domain.months import Month, local_day
 from apps.costs.selectors import declared_feeds
 from apps.directory import selectors as directory
 from apps.experiments.domain.proposals import read_payload
 from apps.experiments.domain.results import Results
 from apps.experiments.models import ExperimentRequest, OutcomeReport
+from apps.periods import selectors as periods
+from apps.periods.domain.fx import FxTable, MissingRate
 from apps.tenants import selectors as tenants
 from apps.usage import selectors as usage
 from apps.usage.domain.summary import Summary
@@ -77,13 +80,30 @@ def use_by_model(*, row: ExperimentRequest, now: datetime) -> list[ModelUse]:
     return sorted(found, key=lambda one: (-(one.cost or Decimal(0)), one.model))
 
 
-def daily_spend(*, row: ExperimentRequest, now: datetime) -> list[tuple[date, Decimal]]:
-    """Return the cost of each day that has some, in the price's currency, in order."""
+def daily_spend(*, row: ExperimentRequest, now: datetime) -> dict[date, Decimal]:
+    """Return the cost of each day that has some, in the tenant's currency at the month's rate.
+
+    What has no price, or whose month has no rate, is left out.
+    """
     start, end = days_of(row, now)
+    found: dict[date, Decimal] = {}
     if start >= end:
-        return []
-    rows = _summary(row.code, start, end, (), granularity="day").rows
-    return [(date.fromisoformat(one.time["day"]), one.cost or Decimal(0)) for one in rows]
+        return found
+    tables: dict[Month, FxTable] = {}
+    for one in _summary(row.code, start, end, (), granularity="day").rows:
+        day = date.fromisoformat(one.time["day"])
+        month = Month.of(day)
+        table = tables[month] if month in tables else tables.setdefault(month, periods.fx(month))
+        cost = _converted(one.cost, one.currency, row.currency, table)
+        found[day] = EXACT.add(found.get(day, Decimal(0)), cost)
+    return found
+
+
+def _converted(cost: Decimal | None, base: str, quote: str, table: FxTable) -> Decimal:
+    try:
+        return EXACT.multiply(cost or Decimal(0), table.rate(base, quote).rate)
+    except MissingRate:
+        return Decimal(0)
 
 
 def reports(*, row: ExperimentRequest) -> Sequence[OutcomeReport]:

@@ -75,6 +75,12 @@ def request_sizes(
         return [_size(row, sent, book) for row in cursor.fetchall() if row[2] < until]
 
 
+def used_models() -> list[str]:
+    """Return the models that were ever used, as provider/model; one query."""
+    rows = SentSku.objects.exclude(provider="").values_list("provider", "model").distinct()
+    return sorted(f"{provider}/{model}" for provider, model in rows)
+
+
 def _sent_skus(book: PriceBook, wanted: tuple[str, str], at: datetime) -> dict[int, SentSku]:
     """Return the SKUs, as they were sent, that the price book takes for the model."""
     return {
