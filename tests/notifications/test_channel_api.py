@@ -56,7 +56,8 @@ def test_a_channel_lives_through_the_api(acme: Any, receiver: Receiver) -> None:
     services.deliver_due(now=datetime.now(UTC))
     state = admin.get(f"/api/v1/deliveries/{tried.json()['id']}").json()
     assert (state["state"], state["subject"]) == ("sent", "Test message to ERP")
-    assert json.loads(receiver.got[0][1])["data"]["test"] is True
+    told = json.loads(receiver.got[0][1])
+    assert (told["type"], told["data"]["test"]) == ("channel.test", True)
     assert send(admin, "post", f"/api/v1/deliveries/{state['id']}/retry").status_code == 409
     assert [one["id"] for one in admin.get("/api/v1/deliveries?state=sent").json()["results"]] == [
         state["id"]

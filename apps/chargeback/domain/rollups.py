@@ -203,19 +203,23 @@ def _over(
 def _parts(
     one: Issued, lines: Sequence[ChargeLine], shares_of: SharesOf, currency: str
 ) -> list[tuple[str, Part]]:
-    amounts = views.split(
-        parts=views.parts_of(lines, shares_of), total=one.total, currency=currency
-    )
-    as_billed = (replace(line, effective=line.billed) for line in lines)
-    billed = views.split(
-        parts=views.parts_of(as_billed, shares_of), total=one.billed, currency=currency
-    )
+    amounts = _split(lines, shares_of, one.total, currency)
+    as_billed = [replace(line, effective=line.billed) for line in lines]
+    billed = _split(as_billed, shares_of, one.billed, currency)
     none = Decimal(0)
     return [
         (code, Part(statement=one, amount=amounts.get(code, none), billed=billed.get(code, none)))
         for code in sorted(amounts.keys() | billed.keys())
-        if code or amounts[""] or billed[""]
+        if code or amounts.get("") or billed.get("")
     ]
+
+
+def _split(
+    lines: Sequence[ChargeLine], shares_of: SharesOf, total: Decimal, currency: str
+) -> dict[str, Decimal]:
+    parts = views.parts_of(lines, shares_of)
+    rest = views.rest_of(lines, parts)
+    return views.split(parts=parts, rest=rest, total=total, currency=currency)
 
 
 def _shared_out(line: ChargeLine, shares: Mapping[str, Fraction]) -> list[tuple[str, ChargeLine]]:

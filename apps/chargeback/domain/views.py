@@ -11,7 +11,8 @@ from apps.chargeback.domain.facts import ChargeLine, Kind, Usage
 from apps.chargeback.domain.lines import in_cents
 from apps.chargeback.domain.rounding import exact_sum, in_minor_units
 from apps.core.domain.canonical import plain_decimal
-from apps.core.domain.money import EXACT, published
+from apps.core.domain.money import EXACT, minor_quantum, published
+from apps.core.domain.shares import split_exactly
 
 OWNER_TAGS: Final = ("team", "product", "feature", "customer", "experiment", "environment")
 
@@ -26,16 +27,15 @@ def cost_to_serve(
     Every source line is split as the customer axis split it; what no customer carries is the
     entry with an empty code. The amounts sum to `total`. Empty when no customer is involved.
     """
-    amounts = split(
-        parts=parts_of(lines, lambda line: usage.customers.get(line.source, {})),
-        total=total,
-        currency=currency,
-    )
-    if set(amounts) == {""}:
+    own = list(lines)
+    parts = parts_of(own, lambda line: usage.customers.get(line.source, {}))
+    amounts = split(parts=parts, rest=rest_of(own, parts), total=total, currency=currency)
+    if set(amounts) <= {""}:
         return []
     rows = [(code, amounts[code]) for code in sorted(amounts) if code]
     rows.sort(key=lambda row: -row[1])
-    return [_customer(code, amount, total, currency) for code, amount in [*rows, ("", amounts[""])]]
+    rows += [("", amounts[""])] if "" in amounts else []
+    return [_customer(code, amount, total, currency) for code, amount in rows]
 
 
 def parts_of(
@@ -50,16 +50,28 @@ def parts_of(
     return parts
 
 
-def split(*, parts: Mapping[str, Fraction], total: Decimal, currency: str) -> dict[str, Decimal]:
+def rest_of(lines: Iterable[ChargeLine], parts: Mapping[str, Fraction]) -> Fraction:
+    """Return the effective cost of lines that no code shares."""
+    whole = Fraction(exact_sum(line.effective for line in lines))
+    return whole - sum(parts.values(), Fraction(0))
+
+
+def split(
+    *, parts: Mapping[str, Fraction], rest: Fraction, total: Decimal, currency: str
+) -> dict[str, Decimal]:
     """Give every code its part of a statement's total in the minor unit; the empty code the rest.
 
-    The parts sum to `total`.
+    The parts sum to `total`. What rounding moved is borne in proportion; where credits stand
+    among the parts there is no proportion, and the rest bears it. Without a rest there is no
+    empty code, unless it has to.
     """
-    if not parts:
-        return {"": total}
-    rest = Fraction(total) - sum(parts.values(), Fraction(0))
-    amounts = in_minor_units({**parts, _REST: rest}, currency)
-    return {"": amounts.pop(_REST), **amounts}
+    weights = {**parts, "": rest} if rest or not parts else dict(parts)
+    if total >= 0 and any(weights.values()) and all(part >= 0 for part in weights.values()):
+        return split_exactly(total, weights, minor_quantum(currency))
+    left = Fraction(total) - sum(parts.values(), Fraction(0))
+    amounts = in_minor_units({**parts, _REST: left}, currency)
+    bears = amounts.pop(_REST)
+    return {**amounts, "": bears} if bears or rest else amounts
 
 
 def _customer(code: str, amount: Decimal, total: Decimal, currency: str) -> dict[str, Any]:

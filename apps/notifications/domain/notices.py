@@ -41,6 +41,7 @@ class Notice:
     `link` is the path of the page that it is about. `link_of`, when given, makes a link for the
     recipient that stands in its name; the text holds `{link}` where it belongs, and the data of
     webhooks carries it as `link`. Inbox and Slack show the page instead, which asks for a sign-in.
+    `event` is the `type` that webhooks are told, when it is another than the topic.
 
     :raises ValueError: when `link` leads out of the site.
     """
@@ -57,6 +58,7 @@ class Notice:
     link: str = ""
     offers: tuple[Offer, ...] = ()
     link_of: Callable[[str], str] | None = field(default=None, compare=False)
+    event: str = ""
 
     def __post_init__(self) -> None:
         if self.link and (not self.link.startswith("/") or self.link[1:2] in ("/", "\\")):

@@ -111,6 +111,7 @@ def send_test(*, id: UUID, actor: Actor, now: datetime) -> UUID:
             subject=f"Test message to {row.name}",
             text="This channel is set up. Nothing happened; somebody wanted to know.",
             data={"test": True},
+            event="channel.test",
             link="/settings/notifications/",
         )
         delivery = queue_to_channel(notice=notice, channel=row, now=now)

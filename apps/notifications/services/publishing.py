@@ -222,7 +222,7 @@ def _hook(notice: Notice, channel: Channel, audience: _Audience, now: datetime) 
             {"label": one.label, "link": one.link_of(reader)} for one in notice.offers
         ]
     body = {
-        "type": notice.topic.value,
+        "type": notice.event or notice.topic.value,
         "key": notice.key,
         "severity": notice.severity.value,
         "created_at": now,

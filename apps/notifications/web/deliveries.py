@@ -25,6 +25,19 @@ from apps.notifications.web.shared import KINDS, READ, tabs
 
 _STATES: Final = (("queued", "Queued"), ("sent", "Sent"), ("failed", "Failed"))
 _PAGE: Final = 50
+_SHOWN: Final = (
+    Column(key="subject", label="Subject"),
+    Column(key="state", label="State", kind="badge"),
+    Column(key="recipient", label="Recipient", wide=True),
+    Column(key="sent_at", label="Sent", kind="when", wide=True),
+)
+_ALL: Final = (
+    *_SHOWN,
+    Column(key="attempts", label="Attempts", kind="quantity"),
+    Column(key="created_at", label="Queued", kind="when"),
+    Column(key="last_error", label="Last error"),
+)
+"""A file has room for all of it; the page shows the error under the subject."""
 
 
 class Deliveries(PageMixin, TemplateView):
@@ -69,15 +82,8 @@ def _list(found: tuple[Sequence[DeliveryFacts], int | None], state: ListState) -
             Filter(key="kind", label="Kind", options=KINDS),
         ),
         rows=[_row(one) for one in deliveries],
-        columns=(
-            Column(key="subject", label="Subject"),
-            Column(key="recipient", label="Recipient"),
-            Column(key="state", label="State", kind="badge"),
-            Column(key="attempts", label="Attempts", kind="quantity", wide=True),
-            Column(key="created_at", label="Queued", kind="when", wide=True),
-            Column(key="sent_at", label="Sent", kind="when", wide=True),
-            Column(key="last_error", label="Last error"),
-        ),
+        columns=_ALL if state.export else _SHOWN,
+        row_template="notifications/delivery_row.html",
         exports=("csv", "xlsx"),
         paging=Paging(next_cursor=str(more) if more is not None else ""),
         bulk=[Action(label="Try again", url=reverse("notifications:retry"), icon="refresh")],

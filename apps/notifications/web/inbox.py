@@ -74,7 +74,8 @@ class Inbox(PageMixin, TemplateView):
         read = Action(
             label="Mark all as read", url=reverse("notifications:read"), icon="check", method="post"
         )
-        return Page(title="Inbox", actions=[read], tabs=_tabs("inbox"))
+        waits = selectors.unread(actor=self.actor)
+        return Page(title="Inbox", actions=[read] if waits else [], tabs=_tabs("inbox"))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         state = ListState.of(self.request)
