@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.closing.models import Approval, CloseRun, ReopenRequest
+from apps.closing.models import Approval, ClosePolicy, CloseRun, ReopenRequest
 from apps.core.admin import ReadOnlyAdmin, admin, tenant_site
 
 
@@ -20,6 +20,14 @@ class ApprovalAdmin(ReadOnlyAdmin):
     """Every approval with what exactly was approved."""
 
     list_display = ["run", "preparer", "approver", "via", "created_at"]
+    ordering = ["-id"]
+
+
+@admin.register(ClosePolicy, site=tenant_site)
+class ClosePolicyAdmin(ReadOnlyAdmin):
+    """Every schedule and set of limits that was ever in force."""
+
+    list_display = ["created_at", "created_by", "is_on", "working_day", "at", "due_working_day"]
     ordering = ["-id"]
 
 

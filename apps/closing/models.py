@@ -126,6 +126,57 @@ class CloseRun(models.Model):
         )
 
 
+class ClosePolicy(models.Model):
+    """When months are closed and from where on checks ask; append-only, the newest row counts."""
+
+    is_on = models.BooleanField(help_text="closes begin by themselves")
+    working_day = models.SmallIntegerField(help_text="of the next month, from 1, Monday to Friday")
+    at = models.TimeField(help_text="on the tenant's clock")
+    reminder_days = models.SmallIntegerField(help_text="working days before the close begins")
+    due_working_day = models.SmallIntegerField(help_text="of the next month, from 1")
+    unpriced_percent = models.DecimalField(max_digits=6, decimal_places=2, help_text="of the cost")
+    coverage_percent = models.DecimalField(max_digits=6, decimal_places=2, help_text="of the cost")
+    bill_percent = models.DecimalField(max_digits=6, decimal_places=2, help_text="of our metering")
+    change_percent = models.DecimalField(
+        max_digits=6, decimal_places=2, help_text="of the month before"
+    )
+    blocking = models.JSONField(default=list, help_text="codes of checks that block; frozen")
+    scheduled_since = models.DateTimeField(
+        null=True, help_text="since when this very schedule is on; no close before it begins"
+    )
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=254)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(working_day__gte=1)
+                & Q(due_working_day__gte=F("working_day"))
+                & Q(due_working_day__lte=20)
+                & Q(reminder_days__gte=0)
+                & Q(reminder_days__lte=10),
+                name="closing_closepolicy_days_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_on=True, scheduled_since__isnull=False)
+                | Q(is_on=False, scheduled_since__isnull=True),
+                name="closing_closepolicy_on_since",
+            ),
+            models.CheckConstraint(
+                condition=Q(unpriced_percent__gte=0)
+                & Q(coverage_percent__gte=0)
+                & Q(coverage_percent__lte=100)
+                & Q(bill_percent__gte=0)
+                & Q(change_percent__gte=0),
+                name="closing_closepolicy_percents_in_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"from {self.created_at:%Y-%m-%d %H:%M}"
+
+
 class CloseStep(models.Model):
     """One step of a close: its state, its progress, and digests of what went in and came out."""
 

@@ -283,6 +283,18 @@ class BackfillFacts:
     voided: int
 
 
+def pending_imports() -> list[str]:
+    """Return the names of files that are still being imported, whoever sent them; one query."""
+    rows = Import.objects.filter(state__in=[Import.State.QUEUED, Import.State.RUNNING])
+    return list(rows.order_by("id").values_list("name", flat=True))
+
+
+def open_backfills(*, start: datetime, end: datetime) -> list[str]:
+    """Return the sources of open backfills that touch [start, end); one query."""
+    rows = Backfill.objects.filter(state=Backfill.State.OPEN, starts_at__lt=end, ends_at__gt=start)
+    return list(rows.order_by("id").values_list("source", flat=True))
+
+
 def backfills(*, actor: Actor) -> list[BackfillFacts]:
     """Return the latest 200 backfills, the newest first.
 

@@ -13,10 +13,12 @@ from apps.closing.domain.checklist import (
     UnpricedUse,
     Verdict,
     check_adjustments,
+    check_backfills,
     check_bills,
     check_books,
     check_coverage,
     check_disputes,
+    check_imports,
     check_mapping,
     check_order,
     check_over,
@@ -24,9 +26,11 @@ from apps.closing.domain.checklist import (
     check_unpriced,
     check_variance,
     dearest_prices,
+    escalated,
     merged_use,
     require_unblocked,
 )
+from apps.closing.domain.policy import Limits
 from apps.closing.domain.proof import Link, Proof
 from apps.closing.domain.steps import ORDER, Step, StepState, from_on, next_step
 from apps.closing.web.parts import checks_of
@@ -189,3 +193,48 @@ def test_open_disputes_ask_for_attention_and_never_block() -> None:
     assert check.verdict is ATTENTION
     assert check.message == ("2 disputes are open: STM-2026-09-0001 Search, STM-2026-09-0002 Ads.")
     assert check_disputes(disputes=["STM-1 A"]).message.startswith("A dispute is open")
+
+
+def test_pending_imports_and_backfills_ask_for_attention() -> None:
+    assert check_imports(pending=[]).verdict is PASSED
+    assert check_backfills(backfills=[]).verdict is PASSED
+    imports, backfills = check_imports(pending=["oct.csv"]), check_backfills(backfills=["gateway"])
+    assert (imports.verdict, backfills.verdict) == (Verdict.ATTENTION, Verdict.ATTENTION)
+    assert "oct.csv" in imports.message
+    assert "gateway" in backfills.message
+    assert imports.remedy
+    assert backfills.remedy
+
+
+def test_a_tenant_lets_what_asks_for_attention_block_and_nothing_else() -> None:
+    checks = [
+        check_imports(pending=["a"]),
+        check_imports(pending=[]),
+        check_backfills(backfills=["b"]),
+    ]
+    found = escalated(checks, Limits(blocking=frozenset({"imports"})))
+    assert [check.verdict for check in found] == [Verdict.BLOCKED, PASSED, Verdict.ATTENTION]
+
+
+def test_every_check_that_does_not_pass_leads_to_where_it_is_settled() -> None:
+    """Books are for the operator, and the calendar settles itself."""
+    asking = [
+        check_order(earlier="2025-12"),
+        check_rates(missing=["EUR/USD"]),
+        check_unpriced(unpriced=[UnpricedUse("x", 1, None)], effective=Decimal(1), currency="USD"),
+        check_bills(variances=[("azure", Decimal(1), Decimal(2))], currency="USD"),
+        check_variance(before=Decimal(1), now=Decimal(2), currency="USD"),
+        check_disputes(disputes=["STM-1"]),
+        check_imports(pending=["a"]),
+        check_backfills(backfills=["b"]),
+        check_adjustments(undecided=1),
+        check_mapping(teams=["ads"], receivers=[]),
+        check_coverage(owned=Decimal(1), total=Decimal(2), unregistered=[]),
+    ]
+    run: Any = SimpleNamespace(checklist=[c.as_json() for c in asking], month=Month(2026, 1))
+    shown = checks_of(run)
+    assert len(shown) == len(asking)
+    assert all(check.text for check in shown)
+    urls = {check.url for check in shown}
+    assert "" not in urls
+    assert "/month/2025-12/" in urls

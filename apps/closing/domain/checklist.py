@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from apps.closing.domain.policy import Limits
+from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.errors import Unprocessable
 from apps.core.domain.money import EXACT
 
-UNPRICED_LIMIT_PERCENT: Final = Decimal("1")
-"""Unpriced usage blocks when its worst case exceeds this part of the month's effective cost."""
-
-COVERAGE_GOAL_PERCENT: Final = Decimal("95")
-"""Below this owned part of the cost the checklist asks for attention (FinOps practice)."""
-
-VARIANCE_LIMIT_PERCENT: Final = Decimal("5")
-"""A bill that differs more than this from our metering asks for attention."""
+USUAL: Final = Limits()
+"""What holds where a tenant says nothing."""
 
 
 class Verdict(StrEnum):
@@ -95,7 +91,23 @@ def require_unblocked(checks: Iterable[Check]) -> None:
         raise ChecklistBlocked(found)
 
 
-def check_unpriced(*, unpriced: Iterable[UnpricedUse], effective: Decimal, currency: str) -> Check:
+def escalated(checks: Iterable[Check], limits: Limits) -> list[Check]:
+    """Return the checks, those that a tenant lets block blocking instead of asking."""
+    return [
+        replace(check, verdict=Verdict.BLOCKED)
+        if check.verdict is Verdict.ATTENTION and check.code in limits.blocking
+        else check
+        for check in checks
+    ]
+
+
+def check_unpriced(
+    *,
+    unpriced: Iterable[UnpricedUse],
+    effective: Decimal,
+    currency: str,
+    limits: Limits = USUAL,
+) -> Check:
     """Block when unpriced usage may cost more than the limit, or when nobody can tell."""
     listed = sorted(unpriced, key=lambda use: use.name)
     if not listed:
@@ -107,15 +119,15 @@ def check_unpriced(*, unpriced: Iterable[UnpricedUse], effective: Decimal, curre
         "then close again: a frozen month is not rated again."
     )
     worst = sum((use.worst_case or Decimal(0) for use in listed), Decimal(0))
-    limit = effective * UNPRICED_LIMIT_PERCENT / 100
+    limit = effective * limits.unpriced_percent / 100
     if all(use.worst_case is not None for use in listed) and worst <= limit:
         message = (
             f"{events} events without a price may cost at most {currency} {worst:.2f}: {names}."
         )
         return Check("unpriced", "Prices", Verdict.ATTENTION, message, remedy)
     message = (
-        f"{events} events have no price and may exceed {UNPRICED_LIMIT_PERCENT} % of the month's "
-        f"cost: {names}."
+        f"{events} events have no price and may exceed "
+        f"{plain_decimal(limits.unpriced_percent)} % of the month's cost: {names}."
     )
     return Check("unpriced", "Prices", Verdict.BLOCKED, message, remedy)
 
@@ -155,34 +167,40 @@ def check_mapping(*, teams: Iterable[str], receivers: Iterable[str]) -> Check:
     )
 
 
-def check_coverage(*, owned: Decimal, total: Decimal, unregistered: Iterable[str]) -> Check:
-    """Ask for attention when too little of the cost has an owner; never blocks."""
+def check_coverage(
+    *, owned: Decimal, total: Decimal, unregistered: Iterable[str], limits: Limits = USUAL
+) -> Check:
+    """Ask for attention when too little of the cost has an owner."""
     unknown = sorted(unregistered)
     named = f" Unregistered names: {_some(unknown)}." if unknown else ""
     if total == 0:
         return Check("coverage", "Owners", Verdict.PASSED, "The month has no cost." + named)
     percent = owned / total * 100
     message = f"{percent:.1f} % of the cost has an owner.{named}"
-    if percent >= COVERAGE_GOAL_PERCENT and not unknown:
+    if percent >= limits.coverage_percent and not unknown:
         return Check("coverage", "Owners", Verdict.PASSED, message)
     return Check(
         "coverage",
         "Owners",
         Verdict.ATTENTION,
         message,
-        f"Tag the rest or add attribution rules; the goal is {COVERAGE_GOAL_PERCENT} %.",
+        f"Tag the rest or add attribution rules; the goal is "
+        f"{plain_decimal(limits.coverage_percent)} %.",
     )
 
 
-def check_variance(*, before: Decimal | None, now: Decimal, currency: str) -> Check:
-    """Say how the month compares with the one before; never blocks."""
+def check_variance(
+    *, before: Decimal | None, now: Decimal, currency: str, limits: Limits = USUAL
+) -> Check:
+    """Say how the month compares with the one before."""
     if before is None or before == 0:
         message = f"The month costs {currency} {now:,.2f}; there is no month to compare with."
         return Check("variance", "Change", Verdict.PASSED, message)
     percent = (now - before) / before * 100
     message = f"The month costs {currency} {now:,.2f}, {percent:+.1f} % against the month before."
-    verdict = Verdict.ATTENTION if abs(percent) > 20 else Verdict.PASSED
-    remedy = "Look at the biggest changes before you approve." if abs(percent) > 20 else ""
+    is_big = abs(percent) > limits.change_percent
+    verdict = Verdict.ATTENTION if is_big else Verdict.PASSED
+    remedy = "Look at the biggest changes before you approve." if is_big else ""
     return Check("variance", "Change", verdict, message, remedy)
 
 
@@ -205,15 +223,20 @@ def check_books(*, differences: Iterable[str]) -> Check:
     )
 
 
-def check_bills(*, variances: Iterable[tuple[str, Decimal, Decimal]], currency: str) -> Check:
-    """Ask for attention when a bill differs much from our metering; never blocks.
+def check_bills(
+    *,
+    variances: Iterable[tuple[str, Decimal, Decimal]],
+    currency: str,
+    limits: Limits = USUAL,
+) -> Check:
+    """Ask for attention when a bill differs much from our metering.
 
     `variances` are (account, metered, billed) in the tenant's currency.
     """
     off = [
         f"{account} by {currency} {billed - metered:+,.2f}"
         for account, metered, billed in sorted(variances)
-        if abs(billed - metered) > abs(metered) * VARIANCE_LIMIT_PERCENT / 100
+        if abs(billed - metered) > abs(metered) * limits.bill_percent / 100
     ]
     if not off:
         return Check("bills", "Bills", Verdict.PASSED, "No bill differs much from our metering.")
@@ -255,7 +278,7 @@ def check_adjustments(*, undecided: int) -> Check:
 
 
 def check_over(*, month: str, is_over: bool) -> Check:
-    """Ask for attention when the month is still running; never blocks."""
+    """Ask for attention when the month is still running."""
     if is_over:
         return Check("over", "Calendar", Verdict.PASSED, f"{month} is over.")
     return Check(
@@ -268,7 +291,7 @@ def check_over(*, month: str, is_over: bool) -> Check:
 
 
 def check_disputes(*, disputes: Iterable[str]) -> Check:
-    """Ask for attention when statements of the month or before are disputed; never blocks."""
+    """Ask for attention when statements of the month or before are disputed."""
     listed = list(disputes)
     if not listed:
         return Check("disputes", "Disputes", Verdict.PASSED, "No dispute is open.")
@@ -279,6 +302,38 @@ def check_disputes(*, disputes: Iterable[str]) -> Check:
         Verdict.ATTENTION,
         f"{count} open: {_some(listed)}.",
         "Decide them under Statements, Acceptance: a correction is an adjustment of an open month.",
+    )
+
+
+def check_imports(*, pending: Iterable[str]) -> Check:
+    """Ask for attention when files of usage are still being read."""
+    names = sorted(pending)
+    if not names:
+        return Check("imports", "Imports", Verdict.PASSED, "No file waits to be imported.")
+    count = f"{len(names)} files are" if len(names) > 1 else "A file is"
+    return Check(
+        "imports",
+        "Imports",
+        Verdict.ATTENTION,
+        f"{count} still being imported: {_some(names)}.",
+        "What they hold of this month is booked in the next open one, as a correction. To have it "
+        "in this month, cancel the close, let the import end, and start again.",
+    )
+
+
+def check_backfills(*, backfills: Iterable[str]) -> Check:
+    """Ask for attention when usage of the month is being replaced."""
+    names = sorted(backfills)
+    if not names:
+        return Check("backfills", "Backfills", Verdict.PASSED, "No backfill is open.")
+    count = f"{len(names)} backfills are" if len(names) > 1 else "A backfill is"
+    return Check(
+        "backfills",
+        "Backfills",
+        Verdict.ATTENTION,
+        f"{count} open for this month: {_some(names)}.",
+        "Once closed they count in the next open month, as corrections. To have them in this "
+        "month, cancel the close, end or abandon them, and start again.",
     )
 
 

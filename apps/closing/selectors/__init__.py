@@ -13,11 +13,13 @@ from apps.closing.selectors.closes import (
     reopen_facts,
     stalled,
 )
+from apps.closing.selectors.policy import Plan, plan_of, policy
 from apps.closing.selectors.proofs import proof_of
 
 __all__ = [
     "CloseRunFacts",
     "Link",
+    "Plan",
     "Proof",
     "ReopenFacts",
     "RunState",
@@ -30,6 +32,8 @@ __all__ = [
     "latest_of_each",
     "live_months",
     "pending_reopen",
+    "plan_of",
+    "policy",
     "proof_of",
     "reopen_facts",
     "stalled",

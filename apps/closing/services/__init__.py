@@ -10,6 +10,7 @@ from apps.closing.services.decisions import (
     prepare_again,
 )
 from apps.closing.services.live import CloseMissing, CloseState
+from apps.closing.services.policy import set_policy
 from apps.closing.services.rendering import fail_rendering, render_document
 from apps.closing.services.reopening import (
     NothingToReopen,
@@ -19,6 +20,7 @@ from apps.closing.services.reopening import (
     request_reopen,
     withdraw_reopen,
 )
+from apps.closing.services.scheduling import follow_schedule
 from apps.closing.services.start import AlreadyClosed, MonthNotBegun, start_close
 
 __all__ = [
@@ -38,10 +40,12 @@ __all__ = [
     "approve",
     "cancel",
     "fail_rendering",
+    "follow_schedule",
     "prepare_again",
     "render_document",
     "reopen",
     "request_reopen",
+    "set_policy",
     "start_close",
     "withdraw_reopen",
 ]

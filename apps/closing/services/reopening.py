@@ -12,6 +12,7 @@ from apps.closing.models import ReopenRequest
 from apps.closing.selectors import reopen_facts
 from apps.closing.services.decisions import ReasonMissing, SamePerson
 from apps.closing.services.live import STEP_SCOPES
+from apps.closing.services.telling import tell_reopened
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, Forbidden, Missing
 from apps.core.domain.months import Month
@@ -92,6 +93,7 @@ def reopen(*, month: Month, actor: Actor, now: datetime) -> ReopenFacts:
         month=month, actor=_requester(row), approver=actor, reason=row.reason, now=now
     )
     _decide(row, "done", actor, now)
+    tell_reopened(month=month, reason=row.reason, by=actor.label, now=now)
     _record("reopen.done", row, actor, now)
     return reopen_facts(row)
 

@@ -21,10 +21,12 @@ from apps.closing.domain.checklist import (
     UnpricedUse,
     Verdict,
     check_adjustments,
+    check_backfills,
     check_bills,
     check_books,
     check_coverage,
     check_disputes,
+    check_imports,
     check_mapping,
     check_order,
     check_over,
@@ -32,13 +34,16 @@ from apps.closing.domain.checklist import (
     check_unpriced,
     check_variance,
     dearest_prices,
+    escalated,
     merged_use,
     require_unblocked,
 )
 from apps.closing.domain.steps import Step, StepState
 from apps.closing.models import CloseRun
+from apps.closing.selectors.policy import policy
 from apps.closing.services.live import CloseState, approver_of, preparer_of
 from apps.closing.services.rendering import unrendered
+from apps.closing.services.telling import tell_closed, tell_review
 from apps.core.domain.canonical import digest_of
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
@@ -46,6 +51,7 @@ from apps.costs import selectors as costs
 from apps.costs import services as cost_services
 from apps.costs.domain.accounts import Truth
 from apps.costs.domain.checks import ReconcileReport
+from apps.ingest import selectors as ingest
 from apps.periods import selectors as periods
 from apps.periods import services as period_services
 from apps.rating import services as rating
@@ -92,16 +98,22 @@ def reconcile(run: CloseRun, now: datetime) -> Outcome:
     report = cost_services.reconcile(month=month, actor=preparer_of(run), now=now)
     base = costs.cost_base(month=month)
     currency, effective = base.currency, base.effective
+    limits = policy().limits
     checks = [
         check_order(earlier=str(period_services.earlier_to_close(month=month) or "")),
         check_over(month=str(month), is_over=periods.period(month).ends_at <= now),
         check_books(differences=_differences(report)),
         check_rates(missing=[f"{pair.base}/{pair.quote}" for pair in base.missing_rates]),
-        check_unpriced(unpriced=_unpriced(base), effective=effective, currency=currency),
-        check_bills(variances=_variances(report), currency=currency),
-        check_variance(before=_before(month), now=effective, currency=currency),
+        check_unpriced(
+            unpriced=_unpriced(base), effective=effective, currency=currency, limits=limits
+        ),
+        check_bills(variances=_variances(report), currency=currency, limits=limits),
+        check_variance(before=_before(month), now=effective, currency=currency, limits=limits),
         check_disputes(disputes=_disputes(month)),
+        check_imports(pending=ingest.pending_imports()),
+        check_backfills(backfills=_backfills(month)),
     ]
+    checks = escalated(checks, limits)
     require_unblocked(checks)
     _keep(run, checks)
     return Outcome(
@@ -144,11 +156,13 @@ def attribute(run: CloseRun, now: datetime) -> Outcome:
         for line, owner in zip(inputs.lines, inputs.owners, strict=True)
         for dimension in owner.unregistered
     }
+    limits = policy().limits
     checks = [
         check_adjustments(undecided=allocation.undecided(month=inputs.month)),
         check_mapping(teams=homeless, receivers=named),
-        check_coverage(owned=owned, total=total, unregistered=unregistered),
+        check_coverage(owned=owned, total=total, unregistered=unregistered, limits=limits),
     ]
+    checks = escalated(checks, limits)
     require_unblocked(checks)
     _keep(run, checks)
     return Outcome(
@@ -203,7 +217,8 @@ def statements(run: CloseRun, now: datetime) -> Outcome:
 
 
 def review(run: CloseRun, now: datetime) -> Outcome:
-    """Wait for another person."""
+    """Wait for another person, and tell those who may be it."""
+    tell_review(run.facts, now=now)
     return Outcome(
         message="Waiting for a second person to approve.",
         state=StepState.WAITING,
@@ -223,6 +238,7 @@ def lock(run: CloseRun, now: datetime) -> Outcome:
     _require_approved(run)
     _require_decided(month)
     issued = chargeback.issue_statements(month=month, actor=actor, approver=approver, now=now)
+    tell_closed(run.facts, now=now)
     period_services.lock(month=month, actor=actor, approver=approver, now=now)
     return Outcome(
         message=f"{issued.count} statements numbered and sealed; {month} is closed.",
@@ -283,6 +299,11 @@ def _require_approved(run: CloseRun) -> None:
             "it approved again.",
             code="preview_stale",
         )
+
+
+def _backfills(month: Month) -> list[str]:
+    period = periods.period(month)
+    return ingest.open_backfills(start=period.starts_at, end=period.ends_at)
 
 
 def _differences(report: ReconcileReport) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -93,12 +94,32 @@ def checks_of(run: CloseRunFacts) -> list[Attention]:
     ]
 
 
+_WAYS_OUT: Final = {
+    "unpriced": ("usage:unpriced", "Map the models or price them", "month"),
+    "fx": ("periods:rates", "Enter the rate", ""),
+    "mapping": ("directory:organization", "Give teams a cost center", ""),
+    "coverage": ("costs:attribution", "See what nobody owns", ""),
+    "bills": ("costs:accounts", "Look at the accounts", ""),
+    "variance": ("closing:periods", "Compare the months", ""),
+    "order": ("closing:month", "Open that month", ""),
+    "adjustments": ("allocation:adjustments", "Decide them", ""),
+    "disputes": ("chargeback:disputes", "Decide them", ""),
+    "imports": ("usage:imports", "Watch the imports", ""),
+    "backfills": ("usage:backfills", "Look at the backfills", ""),
+}
+"""Where a check is settled: the page, what to do there, and what the month is called there."""
+
+
 def _way_out(check: Mapping[str, str], month: Month) -> dict[str, str]:
     """Return where the check is settled, if there is a page for it."""
-    if check["code"] != "unpriced" or check["verdict"] == "passed":
+    place = _WAYS_OUT.get(check["code"])
+    if place is None or check["verdict"] == "passed":
         return {}
-    url = f"{reverse('usage:unpriced')}?{urlencode({'month': str(month)})}"
-    return {"url": url, "action": "Map the models or price them"}
+    name, action, query = place
+    if name == "closing:month":  # the month that has to be closed first is the message's first word
+        return {"url": reverse(name, args=[check["message"].split()[0]]), "action": action}
+    asked = f"?{urlencode({query: str(month)})}" if query else ""
+    return {"url": f"{reverse(name)}{asked}", "action": action}
 
 
 def history_of(month: Month) -> list[Entry]:

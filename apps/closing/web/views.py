@@ -56,6 +56,11 @@ class Periods(PageMixin, TemplateView):
             subtitle="A month is frozen, checked, allocated, approved by a second person and "
             "locked. A closed month never changes.",
             crumbs=[Crumb("Months")],
+            actions=[
+                Action(label="Schedule and checks", url=reverse("closing:policy"), icon="clock")
+            ]
+            if self.actor.may(Scope.CLOSE_RUN)
+            else [],
         )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -123,7 +128,7 @@ class MonthPage(PageMixin, TemplateView):
             status=period.state.value,
             primary=self._primary(period, run),
             actions=self._actions(period, run),
-            facts=_facts(period, run),
+            facts=[*_facts(period, run), *_planned(period)],
         )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -182,6 +187,17 @@ class MonthPage(PageMixin, TemplateView):
         if can_reopen and selectors.pending_reopen(period.month) is None:
             found.append(Action(label="Reopen", dialog="reopen", danger=True))
         return found
+
+
+def _planned(period: PeriodFacts) -> list[Fact]:
+    """Return what the schedule says of a month that is not closed."""
+    plan = None if period.state is State.CLOSED else selectors.plan_of(period.month)
+    if plan is None:
+        return []
+    return [
+        Fact("Begins by itself", presentation.moment(plan.starts_at)),
+        Fact("Due", presentation.moment(plan.due_at)),
+    ]
 
 
 def _facts(period: PeriodFacts, run: CloseRunFacts | None) -> list[Fact]:
