@@ -83,16 +83,18 @@ class Hold:
         *,
         amount: Decimal | str | None = None,
         currency: str | None = None,
+        usage: Mapping[str, int] | None = None,
         event_ref: Mapping[str, str] | None = None,
         event: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Tell what was really used: an amount, an event that was sent, or the event itself.
+        """Tell what was really used: an amount, tokens, an event's name, or the event itself.
 
-        With an amount the hold is resized and waits for its event.
+        With an amount or tokens (`usage`) the hold is resized and waits for its event; without
+        one they stay as an estimate. An `event_ref` is `source` and `id`.
 
         :raises ApiError: when the server refuses it: the hold is void, has expired, or is used.
         """
-        given = {"event_ref": event_ref, "event": event, "currency": currency}
+        given = {"usage": usage, "event_ref": event_ref, "event": event, "currency": currency}
         body = {name: value for name, value in given.items() if value is not None}
         if amount is not None:
             body["amount"] = str(amount)
