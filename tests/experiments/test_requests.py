@@ -564,3 +564,14 @@ def test_a_link_decides_once_and_only_for_its_reader(people: People) -> None:
     assert Decision.objects.get().via == "link"
     with pytest.raises(services.LinkUsed):
         services.decide_by_link(token=token, comment="", actor=people.approver, now=NOW)
+
+
+def test_a_tag_that_usage_carries_already_is_taken_over_once(people: People) -> None:
+    tag = {"proposal": proposal(), "actor": people.engineer, "now": NOW, "code": "rerank"}
+    assert services.create(**tag).code == "rerank"
+    with pytest.raises(services.CodeTaken):
+        services.create(**tag)
+    for wrong in ("exp-7", "Rerank", "a", "x y"):
+        with pytest.raises(ProposalInvalid):
+            services.create(**{**tag, "code": wrong})
+    assert create(people).code == "exp-2"

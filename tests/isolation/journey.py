@@ -30,6 +30,12 @@ from apps.costs import services as costs
 from apps.costs.domain.accounts import AccountDraft, Feed, Truth
 from apps.directory import services as directory
 from apps.directory.domain.entries import CostCenterFacts, FeatureFacts, ProductFacts
+from apps.experiments import selectors as experiment_questions
+from apps.experiments import services as experiments
+from apps.experiments.domain.bands import Counts
+from apps.experiments.domain.proposals import ModelPlan, Proposal
+from apps.experiments.domain.states import Verdict
+from apps.experiments.services.links import link_for
 from apps.ingest import services as ingest
 from apps.ingest.services import backfill_close, backfills
 from apps.notifications import services as notifications
@@ -147,6 +153,7 @@ def month(marker: str) -> Iterator[str]:
     notice = notifications.Message(key=f"notice-{marker}", subject=marker, text=marker)
     notifications.post(message=notice, recipients=[f"cfo@{marker}.example"], now=NOW)
     yield "terms and notice"
+    yield from _experiment(marker, people)
     run = closing.start_close(month=MONTH, actor=people["prepares"], now=NOW)
     yield "close"
     yield from _advanced(run.id)
@@ -157,6 +164,47 @@ def month(marker: str) -> Iterator[str]:
     yield from _handed_over(marker, people)
     closing.request_reopen(month=MONTH, reason=marker, actor=people["prepares"], now=NOW)
     yield "request to reopen"
+
+
+def _experiment(marker: str, people: dict[str, Actor]) -> Iterator[str]:
+    """Ask for an experiment, have it approved by a link, end it, and name a stand-in."""
+    approver = people["approves"]
+    plan = ModelPlan(
+        provider="testco",
+        model="tiny",
+        runs=Counts.exactly(1000),
+        input_tokens=Counts.exactly(1000),
+        output_tokens=Counts.exactly(100),
+    )
+    proposal = Proposal(
+        title=marker,
+        hypothesis=marker,
+        owner=f"prepares@{marker}.example",
+        team="search",
+        plans=(plan,),
+        starts_on=NOW.date(),
+        ends_on=NOW.date(),
+        outcome_name="answered",
+    )
+    made = experiments.create(proposal=proposal, actor=ACTOR, now=NOW)
+    upload = experiments.Upload(name=f"{marker}.txt", content=marker.encode())
+    experiments.attach(id=made.id, upload=upload, actor=ACTOR, now=NOW)
+    experiments.submit(id=made.id, actor=ACTOR, now=NOW)
+    step = experiment_questions.submissions(id=made.id, now=NOW)[0].steps[0]
+    link = link_for(step=str(step.id), reader=approver.label, verdict=Verdict.APPROVE)
+    token = link.rsplit("/", 2)[-2]
+    experiments.decide_by_link(token=token, comment=marker, actor=approver, now=NOW)
+    yield "experiment"
+    experiments.complete(id=made.id, lessons=marker, actor=ACTOR, now=NOW)
+    stand_in = experiments.DelegationDraft(
+        absent=approver.label,
+        delegate=accounts.owners()[0].email,
+        starts_on=NOW.date(),
+        ends_on=NOW.date(),
+        reason=marker,
+    )
+    experiments.delegate(draft=stand_in, actor=approver, now=NOW)
+    yield "outcome report and stand-in"
 
 
 def _handed_over(marker: str, people: dict[str, Actor]) -> Iterator[str]:

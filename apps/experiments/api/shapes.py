@@ -68,6 +68,10 @@ class EstimateInput(KnownFields):
         return tuple(PlanInput.to_plan(plan) for plan in self.validated_data["plans"])
 
 
+def _without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != name}
+
+
 class ProposalInput(KnownFields):
     """What a request says."""
 
@@ -124,6 +128,19 @@ class ProposalInput(KnownFields):
         )
 
 
+class CreateInput(ProposalInput):
+    """A new request, and the tag where its usage carries one already."""
+
+    code = serializers.CharField(
+        max_length=40, default="", allow_blank=True, help_text="the tag; else exp-<n>"
+    )
+
+    def to_proposal(self, *, owner: str, team: str) -> Proposal:
+        """Return the content without the tag."""
+        self._validated_data = _without(self.validated_data, "code")
+        return super().to_proposal(owner=owner, team=team)
+
+
 class EditInput(ProposalInput):
     """The whole content anew, and why."""
 
@@ -131,9 +148,7 @@ class EditInput(ProposalInput):
 
     def to_proposal(self, *, owner: str, team: str) -> Proposal:
         """Return the content without the note."""
-        self._validated_data = {
-            name: value for name, value in self.validated_data.items() if name != "note"
-        }
+        self._validated_data = _without(self.validated_data, "note")
         return super().to_proposal(owner=owner, team=team)
 
 

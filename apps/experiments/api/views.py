@@ -61,17 +61,18 @@ class Experiments(APIView):
 
     @extend_schema(
         operation_id="experiments_create",
-        request=shapes.ProposalInput,
+        request=shapes.CreateInput,
         responses={201: answers.FullRequestOutput},
     )
     @once
     def post(self, request: Request) -> Response:
         """Write a request; it is a draft until it is submitted."""
-        sent = shapes.ProposalInput(data=request.data)
+        sent = shapes.CreateInput(data=request.data)
         sent.is_valid(raise_exception=True)
+        code = sent.validated_data["code"]
         actor, now = actor_of(request), timezone.now()
         proposal = sent.to_proposal(owner=_label(actor), team=_team(actor))
-        made = services.create(proposal=proposal, actor=actor, now=now)
+        made = services.create(proposal=proposal, code=code, actor=actor, now=now)
         return Response(full_body(made, actor=actor, now=now), status=201)
 
 

@@ -21,11 +21,12 @@ from apps.experiments.services.files import FileRefused, Upload, attach
 from apps.experiments.services.following_up import FollowedUp, follow_up
 from apps.experiments.services.policies import PolicyMoved, state_policy
 from apps.experiments.services.submitting import Amendment, NotReady, RoundOpen, amend, submit
-from apps.experiments.services.writing import create, edit
+from apps.experiments.services.writing import CodeTaken, create, edit
 
 __all__ = [
     "Amendment",
     "Ballot",
+    "CodeTaken",
     "DelegationDraft",
     "DelegationEnded",
     "DelegationInvalid",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -12,7 +14,7 @@ from apps.accounts import selectors as accounts
 from apps.accounts.selectors import Person, PersonMissing
 from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
-from apps.core.domain.errors import FieldError
+from apps.core.domain.errors import Conflict, FieldError
 from apps.experiments.domain.assessment import Assessment, assessment_payload
 from apps.experiments.domain.facts import RequestFacts
 from apps.experiments.domain.proposals import Proposal, ProposalInvalid, as_payload, check
@@ -23,18 +25,31 @@ from apps.experiments.selectors.requests import facts_of
 from apps.experiments.services.holding import locked, require_own
 from apps.tenants import selectors as tenants
 
+_CODE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
+_OURS: Final = re.compile(r"exp-[0-9]+")
+
+
+class CodeTaken(Conflict):
+    """Another request has the tag."""
+
+    default_code = "experiment_code_taken"
+
 
 @transaction.atomic
-def create(*, proposal: Proposal, actor: Actor, now: datetime) -> RequestFacts:
+def create(*, proposal: Proposal, actor: Actor, now: datetime, code: str = "") -> RequestFacts:
     """Write a new request; it is a draft until it is submitted.
 
+    `code` is the tag that usage carries, where some carries one already; else it is exp-<n>.
+
     :raises ProposalInvalid: naming every wrong field.
+    :raises CodeTaken: when another request has the tag.
     :raises Forbidden: when the actor may not write experiments.
     """
     actor.require(Scope.EXPERIMENTS_WRITE)
     owner = _checked(proposal, actor)
+    _check_code(code)
     found = _assessed(proposal, actor, now)
-    row = _insert(proposal, owner, actor, now)
+    row = _insert(proposal, owner, code, actor, now)
     keep_revision(row, proposal, found, number=1, actor=actor, now=now)
     record("experiment.created", row, actor, now, amount=found.amount)
     return facts_of([row])[0]
@@ -141,13 +156,24 @@ def reassessed(proposal: Proposal, actor: Actor, now: datetime) -> Assessment:
     return _assessed(proposal, actor, now)
 
 
-def _insert(proposal: Proposal, owner: Person, actor: Actor, now: datetime) -> ExperimentRequest:
+def _check_code(code: str) -> None:
+    if code and (not _CODE.fullmatch(code) or _OURS.fullmatch(code)):
+        raise _wrong(
+            "code",
+            "code",
+            "Use 2 to 40 small letters, digits, dots or dashes; exp-1, exp-2 ... are given out.",
+        )
+
+
+def _insert(
+    proposal: Proposal, owner: Person, code: str, actor: Actor, now: datetime
+) -> ExperimentRequest:
     """Insert under the next number; two at once take one after the other."""
     while True:
         last: int = ExperimentRequest.objects.aggregate(last=Max("number"))["last"] or 0
         row = ExperimentRequest(
             number=last + 1,
-            code=f"exp-{last + 1}",
+            code=code or f"exp-{last + 1}",
             title=proposal.title.strip(),
             team=proposal.team,
             owner=owner.email,
@@ -161,10 +187,12 @@ def _insert(proposal: Proposal, owner: Person, actor: Actor, now: datetime) -> E
             with transaction.atomic():
                 row.save(force_insert=True)
         except IntegrityError as error:
+            if code and ExperimentRequest.objects.filter(code=code).exists():
+                raise CodeTaken(f"The tag {code} has a request already; choose another.") from None
             if "number" not in str(error) and "code" not in str(error):
                 raise
             continue
         return row
 
 
-__all__ = ["create", "edit", "keep_revision", "reassessed", "record"]
+__all__ = ["CodeTaken", "create", "edit", "keep_revision", "reassessed", "record"]

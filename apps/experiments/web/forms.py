@@ -172,6 +172,13 @@ class RequestForm(forms.Form):
         widget=forms.NumberInput(attrs=_WHOLE),
         help_text="Empty: the most that one planned run takes.",
     )
+    code = forms.CharField(
+        label="Tag",
+        required=False,
+        max_length=40,
+        widget=forms.TextInput(attrs=_PLAIN),
+        help_text="Where usage carries one already; else you are given one.",
+    )
     limit = forms.ChoiceField(
         label="When the money is spent",
         choices=[
@@ -183,7 +190,7 @@ class RequestForm(forms.Form):
 
     def to_proposal(self, plans: tuple[ModelPlan, ...]) -> Proposal:
         """Return the content."""
-        said = dict(self.cleaned_data)
+        said = {name: value for name, value in self.cleaned_data.items() if name != "code"}
         return Proposal(
             **{
                 **said,
@@ -226,7 +233,7 @@ class AwayForm(forms.Form):
 
 def initial_of(proposal: Proposal) -> dict[str, Any]:
     """Return what a request's form shows of content."""
-    names = [name for name in RequestForm.base_fields if name != "environments"]
+    names = [name for name in RequestForm.base_fields if name not in ("environments", "code")]
     values = {name: getattr(proposal, name) for name in names}
     return {
         **values,

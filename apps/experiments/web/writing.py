@@ -72,15 +72,17 @@ class NewRequest(PageMixin, TemplateView):
             return self._again([form, *plans])
         try:
             proposal = form.to_proposal(tuple(plan.to_plan() for plan in used))
-            made = self.keep(proposal)
+            made = self.keep(proposal, form.cleaned_data.get("code", ""))
         except Refusal as refusal:
             _show(refusal, form, used)
             return self._again([form, *plans])
         return self._go_on(made)
 
-    def keep(self, proposal: Proposal) -> RequestFacts:
+    def keep(self, proposal: Proposal, code: str) -> RequestFacts:
         """Call the service."""
-        return services.create(proposal=proposal, actor=self.actor, now=timezone.now())
+        return services.create(
+            proposal=proposal, code=code.strip(), actor=self.actor, now=timezone.now()
+        )
 
     def _go_on(self, made: RequestFacts) -> HttpResponse:
         """Submit what was written, when that was asked for; refused, it stays as a draft."""
@@ -124,7 +126,7 @@ class EditRequest(NewRequest):
             status=found.state.value,
         )
 
-    def keep(self, proposal: Proposal) -> RequestFacts:
+    def keep(self, proposal: Proposal, code: str) -> RequestFacts:
         return services.edit(
             id=self._id, proposal=proposal, note="", actor=self.actor, now=timezone.now()
         )
@@ -136,7 +138,9 @@ class EditRequest(NewRequest):
             PlanForm(prefix=f"p{n}", use_required_attribute=False, empty_permitted=True)
             for n in range(len(plans), PLANS)
         ]
-        return [RequestForm(initial=initial_of(proposal)), *plans, *spare]
+        form = RequestForm(initial=initial_of(proposal))
+        del form.fields["code"]  # it never changes
+        return [form, *plans, *spare]
 
     def _assessment(self) -> Any:
         return self._found.revision.assessment

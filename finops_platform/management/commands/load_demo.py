@@ -26,6 +26,7 @@ from apps.tenants.selectors import TenantFacts
 from finops_platform.demo.access import Access
 from finops_platform.demo.bills import import_bills
 from finops_platform.demo.closing import CloseStuck, close_month
+from finops_platform.demo.experiments import ensure_experiments
 from finops_platform.demo.script import Script
 from finops_platform.demo.summary import summarize, text_of
 from finops_platform.demo.tenancy import OPERATOR, ensure_operator, ensure_tenant
@@ -70,6 +71,7 @@ class Command(PlatformCommand):
                 if periods.period(month).state is State.OPEN:
                     self._post(script, tenant, months, month, until)
             import_bills(script=script, months=months, actor=self.actor, now=timezone.now())
+            ensure_experiments(script=script, months=months, now=timezone.now())
         return tenant, months
 
     def _post(
