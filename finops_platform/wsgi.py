@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 
+# ruff: noqa: E402 - the door needs the settings and the apps
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops_platform.settings.embedded")
+_django = get_wsgi_application()
 
-application = get_wsgi_application()
+from finops_platform.door import EventsDoor
+
+application = EventsDoor(_django)
 
 
 def _load_urls() -> None:

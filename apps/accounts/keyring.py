@@ -66,6 +66,13 @@ def holder_of(key: KeyText, *, now: datetime) -> Holder | None:
     return holder
 
 
+def holds_still(holder: Holder, *, schema: str, key_hash: str, now: datetime) -> bool:
+    """Tell whether a key would be found to stand for this very holder again; asks no database."""
+    if holder.expires_at is not None and holder.expires_at <= now:
+        return False
+    return _holders.peek((schema, key_hash)) is holder
+
+
 def forget() -> None:
     """Drop everything; every change to a key, a role or a membership calls this."""
     _holders.forget()

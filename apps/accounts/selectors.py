@@ -103,6 +103,22 @@ def holder_for_bearer(*, token: str, now: datetime) -> Holder:
     return holder
 
 
+def holds_still(holder: Holder, *, schema: str, key_hash: str, now: datetime) -> bool:
+    """Tell whether a key would be found to stand for this very holder again; asks no database."""
+    return keyring.holds_still(holder, schema=schema, key_hash=key_hash, now=now)
+
+
+def hash_of_bearer(token: str) -> str:
+    """Return what is kept of an API key.
+
+    :raises Unauthenticated: when the token is none.
+    """
+    key = KeyText.parse(token)
+    if key is None:
+        raise wrong_key()
+    return key.hash
+
+
 def wrong_key() -> Unauthenticated:
     """Return the one answer to everything that is no valid key here."""
     return Unauthenticated("This API key is not valid here.", code="invalid_key")

@@ -38,6 +38,11 @@ class TtlCache(Generic[K, V]):
         self._keep(key, value, generation)
         return value
 
+    def peek(self, key: K) -> V | None:
+        """Return the entry of a key while it is good, and None when there is none; loads nothing."""
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None and entry[0] > self._clock() else None
+
     def forget(self) -> None:
         """Drop every entry, and whatever a loader is just now reading."""
         with self._lock:

@@ -27,6 +27,7 @@ __all__ = [
     "every",
     "fresh",
     "on_public",
+    "serves_still",
     "serving",
     "status_reason",
     "suspended",
@@ -78,6 +79,11 @@ def by_slug(*, slug: str) -> TenantFacts:
 def serving(*, host: str) -> TenantFacts | None:
     """Return the tenant that a host name (lower case, no port) serves, suspended or not."""
     return roster.by_host.get(host, lambda: _of_host(host))
+
+
+def serves_still(*, host: str, facts: TenantFacts) -> bool:
+    """Tell whether a host is known to serve a tenant whose facts are still these; no query."""
+    return roster.by_host.peek(host) is facts or roster.by_schema.peek(facts.schema) is facts
 
 
 def active() -> list[TenantFacts]:

@@ -41,6 +41,7 @@ from apps.accounts.services.sign_in import note_sign_in, note_sign_out
 from apps.accounts.services.throttle import (
     Caller,
     RateLimited,
+    Turnstile,
     charge_events,
     current_caller,
     default_limits,
@@ -66,6 +67,7 @@ __all__ = [
     "PersonExists",
     "PersonNotValid",
     "RateLimited",
+    "Turnstile",
     "answer_once",
     "change_access",
     "change_password",

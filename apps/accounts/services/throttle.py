@@ -35,6 +35,9 @@ BLIND: Final = Counter(
 _FRESH: Final = MICRO // 10
 """Microseconds for which a process trusts what it last heard."""
 
+_STALE: Final = MICRO // 2
+"""Microseconds for which it does while another thread is asking already."""
+
 _FAR: Final = 10
 """A process decides alone while a tenth of a bucket is left."""
 
@@ -100,6 +103,7 @@ class Throttle:
         self._clock = clock
         self._lock = Lock()
         self._known: dict[str, _Known] = {}
+        self._asking: set[str] = set()
         self._blind_until = 0
 
     def take(self, asks: Sequence[_Ask]) -> list[int]:
@@ -115,12 +119,17 @@ class Throttle:
             if levels is not None:
                 return levels
             draws = self._draws(asks)
+            names = {ask.name for ask in asks}
+            self._asking |= names
         try:
             admitted, heard = draw(draws)
         except BucketsUnavailable as error:
             self._go_blind(error)
             with self._lock:
                 return self._decided_blindly(asks, self._clock())
+        finally:
+            with self._lock:
+                self._asking -= names
         with self._lock:
             self._hear(asks, heard)
         if not admitted:
@@ -139,26 +148,28 @@ class Throttle:
         """Decide from what is known; None when Valkey has to be asked."""
         if now < self._blind_until:
             return self._decided_blindly(asks, now)
-        levels = []
+        levels: list[int] = []
+        after: list[int] = []
+        is_far = True
         for ask in asks:
             known = self._known.get(ask.name)
-            if known is None or now - known.at > _FRESH:
+            if known is None or now - known.at > (_STALE if ask.name in self._asking else _FRESH):
                 return None
-            levels.append(known.level_at(now, ask.pace))
+            pace = ask.pace
+            level = known.level_at(now, pace)
+            left = level - ask.wanted * MICRO
+            is_little = (known.unreported + ask.wanted) * _LITTLE <= pace.capacity
+            is_far = is_far and is_little and left * _FAR >= pace.capacity * MICRO
+            levels.append(level)
+            after.append(left)
         if not all(map(admits, levels)):
             raise _refusal(asks, levels)
-        after = [level - ask.wanted * MICRO for level, ask in zip(levels, asks, strict=True)]
-        if not all(self._may_decide(ask, level) for ask, level in zip(asks, after, strict=True)):
+        if not is_far:
             return None
         for ask in asks:
-            self._known[ask.name].spend(ask.wanted)
+            if ask.wanted:
+                self._known[ask.name].spend(ask.wanted)
         return after
-
-    def _may_decide(self, ask: _Ask, level: int) -> bool:
-        """Tell whether a call may go unasked: far from the edge, and little is unreported."""
-        unreported = self._known[ask.name].unreported + ask.wanted
-        is_little = unreported * _LITTLE <= ask.pace.capacity
-        return is_little and level * _FAR >= ask.pace.capacity * MICRO
 
     def _decided_blindly(self, asks: Sequence[_Ask], now: int) -> list[int]:
         """Decide alone; nothing is kept to be reported, or all would be refused afterwards."""
@@ -213,7 +224,7 @@ class Caller:
 
         :raises RateLimited: when the key or the organization calls too fast.
         """
-        asks = self._asks("requests", 1) + (self._asks("events", 0) if brings_events else [])
+        asks = self.asks("requests", 1) + (self.asks("events", 0) if brings_events else [])
         self._take(asks)
 
     def events(self, count: int) -> None:
@@ -221,7 +232,7 @@ class Caller:
 
         :raises RateLimited: when there are too many; nothing of the request may be stored then.
         """
-        self._take(self._asks("events", count))
+        self._take(self.asks("events", count))
 
     def _take(self, asks: list[_Ask]) -> None:
         try:
@@ -230,15 +241,13 @@ class Caller:
             self.standing = refused.standing
             REFUSED.labels(self.schema, refused.standing.resource).inc()
             raise
-        standings = [
-            Standing.of(ask.resource, ask.pace, level)
-            for ask, level in zip(asks, levels, strict=True)
-        ]
+        standings = [_lowest(asks, levels)]
         if self.standing is not None:
             standings.append(self.standing)
         self.standing = min(standings, key=lambda one: one.remaining * MICRO // one.limit)
 
-    def _asks(self, resource: str, wanted: int) -> list[_Ask]:
+    def asks(self, resource: str, wanted: int) -> list[_Ask]:
+        """Return what to take from the key's bucket of a resource, and from the organization's."""
         burst = settings.RATE_LIMIT_BURST_SECONDS
         field_name = f"{resource}_per_second"
         found = []
@@ -250,6 +259,40 @@ class Caller:
             name = f"limit:{{{self.schema}}}:{part}:{resource}"
             found.append(_Ask(name, resource, owner, pace, wanted))
         return found
+
+
+class Turnstile:
+    """Lets one caller through again and again: what never changes about its buckets is kept.
+
+    `admit` takes a request and its events at once; otherwise it is `Caller` of one request.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._asks: dict[int, list[_Ask]] = {}
+
+    def admit(self, *, events: int) -> Standing:
+        """Count one request with events; return where the caller stands.
+
+        :raises RateLimited: when the key or the organization is too fast; nothing is counted then.
+        """
+        asks = self._asks.get(events)
+        if asks is None:
+            asks = self._caller.asks("requests", 1) + self._caller.asks("events", events)
+            if len(self._asks) < _MOST_COUNTS:
+                self._asks[events] = asks
+        return _lowest(asks, throttle.take(asks))
+
+
+_MOST_COUNTS: Final = 64
+
+
+def _lowest(asks: Sequence[_Ask], levels: Sequence[int]) -> Standing:
+    """Return where a caller stands with the bucket of which least is left."""
+    ask, level = min(
+        zip(asks, levels, strict=True), key=lambda pair: max(0, pair[1]) // pair[0].pace.capacity
+    )
+    return Standing.of(ask.resource, ask.pace, level)
 
 
 def tenant_limits(stated: Limits) -> Limits:

@@ -15,7 +15,7 @@ from apps.usage.domain.decode import Form
 
 _CHUNK: Final = 64 * 1024
 _GZIP: Final = 31
-_FORMS: Final = {
+FORMS: Final = {
     "": Form.JSON,
     "application/json": Form.JSON,
     "text/json": Form.JSON,
@@ -45,7 +45,7 @@ def form_of(request: HttpRequest) -> Form:
     :raises ContentRefused: when it names another, or a charset that is not UTF-8.
     """
     kind = media_type_of(request)
-    form = _FORMS.get(kind)
+    form = FORMS.get(kind)
     if form is None:
         raise ContentRefused(
             f"The content type {kind!r} is not taken; send application/json, or "

@@ -132,10 +132,15 @@ def _receipt(request: HttpRequest, actor: Actor) -> ingest.Receipt:
             feed=_feed(request),
         )
     except (OperationalError, InterfaceError) as error:
-        raise Unavailable(
-            "The database did not answer. Send the same events again: what was stored counts once.",
-            code="database_unavailable",
-        ) from error
+        raise database_silent() from error
+
+
+def database_silent() -> Unavailable:
+    """Return what is answered when the database is away while events are stored."""
+    return Unavailable(
+        "The database did not answer. Send the same events again: what was stored counts once.",
+        code="database_unavailable",
+    )
 
 
 def _feed(request: HttpRequest) -> str:

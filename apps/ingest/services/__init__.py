@@ -1,7 +1,7 @@
 """What the doors for usage may do."""
 
 from apps.ingest.domain.receipt import BatchRefused, Receipt
-from apps.ingest.services.accept import accept_events
+from apps.ingest.services.accept import accept_events, accept_small
 from apps.ingest.services.adopt import Adoption, adopt_prices
 from apps.ingest.services.correct import (
     CorrectionFacts,
@@ -30,16 +30,19 @@ from apps.ingest.services.meanings import (
     withdraw_meaning,
 )
 from apps.ingest.services.outcomes import accept_outcomes
+from apps.ingest.services.prepare import Sent
 from apps.ingest.services.reprice import (
     PriceCorrectionForesight,
     correct_prices,
     foresee_correction,
     refresh_reopened,
 )
+from apps.ingest.services.together import SMALL
 from apps.ingest.services.traces import accept_spans
 from apps.ingest.services.translated import accept_translated
 
 __all__ = [
+    "SMALL",
     "Adoption",
     "BatchRefused",
     "CorrectionFacts",
@@ -48,11 +51,13 @@ __all__ = [
     "PriceCorrectionForesight",
     "Receipt",
     "Rehearsal",
+    "Sent",
     "Stored",
     "Upload",
     "accept_events",
     "accept_foreign",
     "accept_outcomes",
+    "accept_small",
     "accept_spans",
     "accept_translated",
     "adopt_prices",

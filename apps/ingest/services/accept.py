@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,23 +11,22 @@ from typing import Final
 from django.db import connection
 
 from apps.accounts import services as accounts
-from apps.budgets import services as budgets
-from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Scope
-from apps.ingest.adapters.receipts import store_receipts
-from apps.ingest.domain.receipt import BatchRefused, ItemError, Receipt
+from apps.ingest.adapters.receipts import packed_receipts
+from apps.ingest.domain.receipt import BatchRefused, Receipt
 from apps.ingest.services.breath import without_collections
-from apps.ingest.services.gate import in_flight
+from apps.ingest.services.drawing import draw_budgets
+from apps.ingest.services.few import NotFew, store_few
+from apps.ingest.services.gate import Work, gate, in_flight
 from apps.ingest.services.locks import again_when_moved, booking_transaction, hold
 from apps.ingest.services.prepare import Prepared, Sent, prepare
+from apps.ingest.services.receipts import in_order, receipts_of, rows_of
 from apps.ingest.services.together import SMALL, GroupCommit
 from apps.periods.domain.calendar import Calendar
+from apps.tenants import selectors as tenants
 from apps.usage import services as usage
-from apps.usage.domain.drafts import Draft, Problem, Rejected
+from apps.usage.domain.drafts import Draft, Rejected
 from apps.usage.domain.feeds import REQUEST
-from apps.usage.domain.placed import Claimed, Placed
-
-_ERRORS_KEPT: Final = 1_000
 
 
 def accept_events(
@@ -62,11 +60,31 @@ def accept_events(
         if atomic and foreseen.errors:
             raise BatchRefused(foreseen.errors)
         return foreseen
-    with in_flight(is_small=len(drafts) <= SMALL), without_collections():
-        sent = Sent(drafts, actor, received_at)
-        if atomic or feed != REQUEST or len(drafts) > SMALL or connection.in_atomic_block:
+    sent = Sent(drafts, actor, received_at)
+    if atomic or feed != REQUEST or len(drafts) > SMALL or connection.in_atomic_block:
+        with in_flight(is_small=len(drafts) <= SMALL), without_collections():
             return _accept([sent], atomic=atomic, feed=feed)[0]
-        return _together.accept(current_schema(), sent)
+    return accept_small(sent=sent, tenant=tenants.current())
+
+
+def accept_small(*, sent: Sent, tenant: tenants.TenantFacts) -> Receipt:
+    """Store a request of at most SMALL events in a group with others of its tenant.
+
+    Uses no database in the caller's thread: a writer of the process does. What the request may
+    do and how fast is settled before.
+
+    :raises TenantBusy: when too many are in work; see `gate`.
+    :raises Unavailable: when the writer was stopped meanwhile; nothing is known then.
+    """
+    with gate.slot(tenant.schema, Work.SMALL):
+        return _together.accept(tenant, sent)
+
+
+def _store_group(requests: Sequence[Sent]) -> list[Receipt]:
+    try:
+        return store_few(requests)
+    except (NotFew, usage.KeyTaken):
+        return _accept(requests)
 
 
 def _accept(
@@ -80,7 +98,7 @@ def _accept(
         sheet, calendar = usage.current_sheet()
         prepared = prepare(requests=requests, sheet=sheet, calendar=calendar)
         if atomic and prepared.errors[0]:
-            raise BatchRefused(_in_order(prepared.errors[0]))
+            raise BatchRefused(in_order(prepared.errors[0]))
         plan = _Plan(requests, prepared, sheet, calendar, atomic=atomic, feed=feed)
         try:
             return _write(plan, patiently=patiently)
@@ -91,7 +109,7 @@ def _accept(
     return again_when_moved(attempt)
 
 
-_together: Final = GroupCommit(_accept)
+_together: Final = GroupCommit(_store_group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,86 +139,10 @@ def _write(plan: _Plan, *, patiently: bool) -> list[Receipt]:
             recorded = usage.record(
                 placed=placed, known=plan.prepared.known, book_in=book_in, headers=headers
             )
-        receipts = _receipts(plan.prepared, recorded.claimed, headers)
+        receipts = receipts_of(plan.prepared, recorded.claimed, headers)
         if plan.atomic and receipts[0].errors:
             raise BatchRefused(receipts[0].errors)
-        _keep(receipts, headers, plan.requests)
-        usage.roll_up(booked=recorded.booked)
-        if recorded.sums:
-            budgets.draw_sums(
-                sums=recorded.sums,
-                feed=plan.feed,
-                named=_holds_named(recorded.claimed),
-                now=plan.requests[0].received_at,
-            )
+        rows = packed_receipts(rows_of(receipts, headers, plan.requests))
+        usage.send_rows([rows, *recorded.booked])
+        draw_budgets(recorded, feed=plan.feed, requests=plan.requests)
     return receipts
-
-
-def _holds_named(claimed: Claimed) -> list[tuple[uuid.UUID, str, str]]:
-    """Return the holds that new events name, with the names of the events."""
-    return [
-        (item.draft.hold, item.source, item.event_id)
-        for _, item in claimed.new
-        if item.draft.hold is not None
-    ]
-
-
-def _conflict(item: Placed) -> ItemError:
-    problem = Problem(
-        None,
-        "conflict",
-        f"The id {item.event_id!r} of {item.source!r} is stored with another payload, which "
-        "stays; amend the event, or send a new id.",
-    )
-    return ItemError.of(item.index, item.event_id, problem)
-
-
-def _receipts(
-    prepared: Prepared, claimed: Claimed, headers: Sequence[usage.BatchHeader]
-) -> list[Receipt]:
-    new = [item for _, item in claimed.new]
-    accepted = Counter(item.member for item in new)
-    unpriced = Counter(item.member for item in new if item.unpriced)
-    duplicates = Counter(item.member for item in claimed.duplicates)
-    conflicts: list[list[ItemError]] = [[] for _ in headers]
-    for item in claimed.conflicts:
-        conflicts[item.member].append(_conflict(item))
-    return [
-        Receipt(
-            accepted=accepted[member],
-            duplicates=duplicates[member],
-            conflicts=len(conflicts[member]),
-            rejected=len(prepared.errors[member]),
-            unpriced=unpriced[member],
-            batch=header.batch,
-            errors=_in_order([*prepared.errors[member], *conflicts[member]]),
-        )
-        for member, header in enumerate(headers)
-    ]
-
-
-def _keep(
-    receipts: Sequence[Receipt], headers: Sequence[usage.BatchHeader], requests: Sequence[Sent]
-) -> None:
-    store_receipts(
-        [
-            (
-                header.batch,
-                sent.received_at,
-                sent.actor.label,
-                sent.actor.key_id,
-                sent.actor.user_id,
-                receipt.accepted,
-                receipt.duplicates,
-                receipt.conflicts,
-                receipt.rejected,
-                receipt.unpriced,
-                [error.as_dict() for error in receipt.errors[:_ERRORS_KEPT]],
-            )
-            for receipt, header, sent in zip(receipts, headers, requests, strict=True)
-        ]
-    )
-
-
-def _in_order(errors: Sequence[ItemError]) -> tuple[ItemError, ...]:
-    return tuple(sorted(errors, key=lambda error: error.index))

@@ -94,17 +94,48 @@ def prepare(*, requests: Sequence[Sent], sheet: usage.RatingSheet, calendar: Cal
     with usage.looking_up(_sources(requests), [part for one in ids for part in one if part]) as (
         prepared.known
     ):
-        left = [
-            _at_once(
-                number, zip(one.drafts, ids[number], strict=True), frames[number], sheet, prepared
-            )
-            for number, one in enumerate(requests)
-        ]
-    if any(left):
-        for number, items in enumerate(left):
-            _one_by_one(number, items, frames[number], sheet, prepared)
-        prepared.placed.sort(key=_ARRIVAL)
+        left = _met_before(requests, ids, frames, sheet, prepared)
+    _place_left(left, frames, sheet, prepared)
     return prepared
+
+
+def prepare_few(
+    *, requests: Sequence[Sent], sheet: usage.RatingSheet, calendar: Calendar
+) -> Prepared:
+    """Do what `prepare` does, but leave it to the caller to look the names up."""
+    prepared = Prepared([], [[] for _ in requests])
+    frames = [_frame(one.actor, calendar, one.received_at) for one in requests]
+    ids = [_id_parts(one.drafts) for one in requests]
+    left = _met_before(requests, ids, frames, sheet, prepared)
+    _place_left(left, frames, sheet, prepared)
+    return prepared
+
+
+def _met_before(
+    requests: Sequence[Sent],
+    ids: Sequence[Sequence[bytes]],
+    frames: Sequence[_Frame],
+    sheet: usage.RatingSheet,
+    prepared: Prepared,
+) -> list[list[_Place]]:
+    """Place of every request what needs no database; return what is left of each."""
+    return [
+        _at_once(number, zip(one.drafts, parts, strict=True), frame, sheet, prepared)
+        for number, (one, parts, frame) in enumerate(zip(requests, ids, frames, strict=True))
+    ]
+
+
+def _place_left(
+    left: Sequence[list[_Place]],
+    frames: Sequence[_Frame],
+    sheet: usage.RatingSheet,
+    prepared: Prepared,
+) -> None:
+    if not any(left):
+        return
+    for number, items in enumerate(left):
+        _one_by_one(number, items, frames[number], sheet, prepared)
+    prepared.placed.sort(key=_ARRIVAL)
 
 
 def prepare_one(

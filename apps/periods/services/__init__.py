@@ -4,6 +4,7 @@ from apps.periods.services.calendar import (
     PeriodNotOpen,
     extend_calendar,
     hold_open,
+    months_held,
     open_calendar,
 )
 from apps.periods.services.close import (
@@ -34,6 +35,7 @@ __all__ = [
     "freeze",
     "hold_open",
     "lock",
+    "months_held",
     "open_calendar",
     "reopen",
     "set_rate",

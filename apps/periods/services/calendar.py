@@ -92,6 +92,14 @@ def hold_open(*, months: Iterable[Month]) -> Mapping[Month, State]:
     return states
 
 
+def months_held() -> str:
+    """Return the statement that `hold_open` holds months with, in the order of the months.
+
+    It takes an array of first days, and gives month and state of each.
+    """
+    return _HELD.format(schema=connection.ops.quote_name(_schema())).replace("%s", "%b")
+
+
 def _schema() -> str:
     schema: str = connection.schema_name  # type: ignore[attr-defined]
     return schema

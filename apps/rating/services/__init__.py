@@ -38,7 +38,13 @@ from apps.rating.services.mappings import (
 )
 from apps.rating.services.sheets import RowPlan, SheetHasErrors, import_sheet, rehearse_sheet
 from apps.rating.services.used import price_ids
-from apps.rating.services.versions import PriceBookMoved, adopt_version, check_version, hold_version
+from apps.rating.services.versions import (
+    PriceBookMoved,
+    adopt_version,
+    check_version,
+    hold_version,
+    version_held,
+)
 
 __all__ = [
     "CommitmentExists",
@@ -76,6 +82,7 @@ __all__ = [
     "record_mapping",
     "rehearse_sheet",
     "settled",
+    "version_held",
     "withdraw_contract_price",
     "withdraw_discount",
     "withdraw_level",

@@ -25,6 +25,20 @@ class PriceBookMoved(Conflict):
     default_code = "price_book_moved"
 
 
+def version_held() -> str:
+    """Return the statement that holds the version in force FOR SHARE.
+
+    It gives the number and when it was adopted, like `selectors.version_in_force`. For those who
+    ask several things at once; `check_version` is this and the comparison.
+    """
+    schema = connection.ops.quote_name(current_schema())
+    return (
+        f"SELECT v.id, v.adopted_at FROM {schema}.rating_currentversion c "  # noqa: S608 - quoted
+        f"JOIN {schema}.rating_pricebookversion v ON v.id = c.version_id "
+        "WHERE c.id = 1 FOR SHARE OF c"
+    )
+
+
 def check_version(*, version: int) -> None:
     """Hold the version in force until the transaction ends, so that no price moves under it.
 

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
+from weakref import WeakSet
 
 import psycopg
 from psycopg.adapt import Dumper
@@ -83,6 +84,35 @@ class Blobs(Packed):
         length = _LENGTH.pack(len(values[0]))
         header = _HEADER.pack(1, 0, cls.element, len(values), 1)
         return cls(header + length + length.join(values))
+
+
+class Uuids(Packed):
+    """uuid[]"""
+
+    element, array = 2950, 2951
+
+
+class Jsonbs(Packed):
+    """jsonb[]"""
+
+    element, array = 3802, 3807
+
+
+class Shorts(Packed):
+    """smallint[]"""
+
+    element, array = 21, 1005
+
+
+class Ints(Packed):
+    """integer[]"""
+
+    element, array = 23, 1007
+
+    @classmethod
+    def pack(cls, values: Iterable[int]) -> Packed:
+        """Pack whole numbers of 32 bits."""
+        return cls.of([_INT.pack(4, value) for value in values])
 
 
 class Moments(Packed):
@@ -178,7 +208,13 @@ def _dumper(kind: type[Packed]) -> type[Dumper]:
     return PackedDumper
 
 
-_DUMPERS: Final = {kind: _dumper(kind) for kind in (Longs, Texts, Blobs, Moments, Days, Numerics)}
+_KINDS: Final = (*(Longs, Texts, Blobs, Moments, Days, Numerics, Uuids, Jsonbs, Shorts, Ints),)
+_DUMPERS: Final = {kind: _dumper(kind) for kind in _KINDS}
+_PREPARED_AFTER: Final = 2
+"""Times that a connection runs a statement before it keeps the plan; only cursors that bind on the
+server do, and Django's never."""
+
+_taught: Final[WeakSet[psycopg.Connection[Any]]] = WeakSet()
 
 
 def server_cursor(cursor: Any) -> psycopg.Cursor[Any]:
@@ -187,7 +223,10 @@ def server_cursor(cursor: Any) -> psycopg.Cursor[Any]:
     Django's own binds on the client, as text. Its search path was set when it was opened;
     statements run here name their schema all the same (rule 11).
     """
-    binding: psycopg.Cursor[Any] = psycopg.Cursor(cursor.connection)
-    for kind, dumper in _DUMPERS.items():
-        binding.adapters.register_dumper(kind, dumper)
-    return binding
+    connection: psycopg.Connection[Any] = cursor.connection
+    if connection not in _taught:
+        for kind, dumper in _DUMPERS.items():
+            connection.adapters.register_dumper(kind, dumper)
+        connection.prepare_threshold = _PREPARED_AFTER
+        _taught.add(connection)
+    return psycopg.Cursor(connection)

@@ -1,5 +1,6 @@
 """What may be done to usage: intern, record, correct, rate again, verify, make room."""
 
+from apps.usage.adapters import packed
 from apps.usage.adapters.packed import moment as moment_part
 from apps.usage.adapters.packed import text as text_part
 from apps.usage.selectors.rates import version_of
@@ -35,10 +36,15 @@ from apps.usage.services.record import (
     Booked,
     Known,
     Recorded,
+    ask_names,
+    came_along,
+    keys_at_hand,
     months_of,
     record,
+    record_few,
     record_patiently,
     roll_up,
+    send_rows,
 )
 from apps.usage.services.rehearsal import is_unpriced, known_digests
 from apps.usage.services.replace import (
@@ -52,12 +58,13 @@ from apps.usage.services.replace import (
     standing,
 )
 from apps.usage.services.rerate import Rerating, holds_usage, open_months_in_use, rerate
-from apps.usage.services.sheet import RatingSheet, current_sheet, sheet_of
+from apps.usage.services.sheet import KeptSheet, RatingSheet, current_sheet, kept_sheet, sheet_of
 from apps.usage.store import (
     BatchHeader,
     KeyTaken,
     Scope,
     StoredKey,
+    asking,
     ids_in_scope,
     looking_up,
     stored_keys,
@@ -71,6 +78,7 @@ __all__ = [
     "Difference",
     "Entry",
     "EventUnknown",
+    "KeptSheet",
     "KeyTaken",
     "Known",
     "MeterChange",
@@ -87,7 +95,10 @@ __all__ = [
     "Taken",
     "append_inverse",
     "append_revision",
+    "ask_names",
+    "asking",
     "book_price_corrections",
+    "came_along",
     "claim_keys",
     "current_sheet",
     "effect_of",
@@ -100,6 +111,8 @@ __all__ = [
     "intern_sent_skus",
     "intern_tag_sets",
     "is_unpriced",
+    "kept_sheet",
+    "keys_at_hand",
     "known_digests",
     "locked_rows",
     "looking_up",
@@ -108,8 +121,10 @@ __all__ = [
     "months_with_corrections",
     "nothing_kept",
     "open_months_in_use",
+    "packed",
     "prices_moved",
     "record",
+    "record_few",
     "record_outcomes",
     "record_patiently",
     "remembered_tag_sets",
@@ -117,6 +132,7 @@ __all__ = [
     "rerate",
     "roll_up",
     "rows_of_keys",
+    "send_rows",
     "sheet_for",
     "sheet_of",
     "standing",

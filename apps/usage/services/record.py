@@ -90,6 +90,73 @@ def record_patiently(
     return Recorded(desk.claimed, _booked(sums, book_in, headers[0].feed), sums)
 
 
+def ask_names(questions: store.Questions, placed: Sequence[Placed]) -> Callable[[], Known]:
+    """Ask for the keys of events in an exchange of the caller's; return what reads the answer."""
+    if not placed:
+        return dict
+    question = store.names_asked(
+        [item.source for item in placed], [item.id_part for item in placed]
+    )
+    rows = questions.ask(*question)
+    return lambda: store.found_keys(rows)
+
+
+def keys_at_hand(count: int) -> Iterator[int]:
+    """Return keys for a small group, from the process's stock; asks the database once a second."""
+    keys = store.stock.draw(count)
+    if keys is None:
+        store.stock.fill()
+        keys = store.stock.draw(count)
+    return iter(keys) if keys is not None else _reserved(count)
+
+
+def record_few(
+    *,
+    placed: Sequence[Placed],
+    known: Known,
+    keys: Iterator[int],
+    book_in: Callable[[Month], Month],
+    headers: Sequence[store.BatchHeader],
+) -> tuple[Recorded, list[store.Statement]]:
+    """Tell a small group apart like `record`; return the statements that store it, in order.
+
+    They are for `send_rows`. What came along with events (usage objects,
+    outcomes) is not among them: `came_along` tells whether there is any.
+    """
+    desk = _Desk(known, keys)
+    desk.tell_apart(placed)
+    claimed = desk.claimed
+    if not claimed.new:
+        return Recorded(claimed, (), {}), []
+    claimed.new.sort(key=_name)
+    by_month: defaultdict[Month, list[tuple[int, Placed]]] = defaultdict(list)
+    sums: Sums = {}
+    sum_up(sums, claimed.new)
+    for pair in claimed.new:
+        by_month[book_in(pair[1].span.month)].append(pair)
+    statements = [store.key_rows(claimed.new)]
+    statements += [store.event_rows(month, headers, by_month[month]) for month in sorted(by_month)]
+    return Recorded(claimed, _booked(sums, book_in, headers[0].feed), sums), statements
+
+
+def send_rows(statements: Iterable[store.Statement]) -> None:
+    """Send what `record_few` and others made, in order and in one exchange.
+
+    :raises KeyTaken: when somebody else stored one of the keys meanwhile; the transaction is lost.
+    :raises CellFull: when a rollup would have too many digits.
+    """
+    with store.keys_untaken(), store.writing() as writes:
+        for statement in statements:
+            writes.add_packed(statement)
+
+
+def came_along(placed: Iterable[Placed]) -> bool:
+    """Tell whether an event brings more than usage: an outcome, or a provider's object."""
+    return any(
+        item.draft.outcome is not None or item.draft.raw_usage is not None for item in placed
+    )
+
+
 def months_of(placed: Iterable[Placed]) -> set[Month]:
     """Return the months of use of events."""
     return {span.month for span in {item.span for item in placed}}

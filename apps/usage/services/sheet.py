@@ -178,6 +178,28 @@ def current_sheet() -> tuple[RatingSheet, Calendar]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class KeptSheet:
+    """The sheet that the process last used for a schema, and what it was true for.
+
+    Whoever rates with it holds the version and the calendar against these in the transaction.
+    """
+
+    version: tuple[int, datetime]
+    calendar_state: str
+    sheet: RatingSheet
+    calendar: Calendar
+
+
+def kept_sheet() -> KeptSheet | None:
+    """Return the kept sheet of the current schema, unasked whether it still holds; or None."""
+    kept = _current.get(current_schema())
+    if kept is None or kept[0][2] != tenants.current().timezone:
+        return None
+    (version, calendar_state, _), (sheet, calendar) = kept
+    return KeptSheet(version, calendar_state, sheet, calendar)
+
+
 _sheets: Final[dict[str, RatingSheet]] = {}
 _State = tuple[tuple[int, datetime], str, ZoneInfo]
 _current: Final[dict[str, tuple[_State, tuple[RatingSheet, Calendar]]]] = {}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import psycopg
 from django.db import IntegrityError, connection
 
+from apps.core.db import current_schema
 from apps.core.domain.errors import Conflict
 from apps.usage.adapters import packed
 from apps.usage.adapters.packed import Blobs, Longs, Moments, Texts
@@ -59,6 +62,43 @@ def reserve_keys(count: int) -> list[range]:
     return [range(at * BLOCK, at * BLOCK + size) for at, size in zip(blocks, sizes, strict=True)]
 
 
+class KeyStock:
+    """What is left of each tenant's last block of keys, so that small groups need not ask.
+
+    Leftovers are used for a second: witnesses of events count on keys that follow the order of
+    arrival but for a little, and lists of events do so more or less.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._left: dict[str, tuple[float, range]] = {}
+
+    def draw(self, count: int) -> Sequence[int] | None:
+        """Return that many keys of the current schema; None when there is no fresh stock."""
+        schema = current_schema()
+        with self._lock:
+            until, left = self._left.get(schema, (0.0, range(0)))
+            if len(left) < count or until < self._clock():
+                return None
+            self._left[schema] = until, left[count:]
+            return left[:count]
+
+    def fill(self) -> None:
+        """Reserve a block for the current schema."""
+        (reserved,) = reserve_keys(BLOCK)
+        until = self._clock() + _FRESH_SECONDS
+        with self._lock:
+            if len(self._left) >= _MOST_STOCKS:
+                self._left.clear()
+            self._left[current_schema()] = until, reserved
+
+
+_FRESH_SECONDS: Final = 1.0
+_MOST_STOCKS: Final = 1_024
+stock: Final = KeyStock()
+
+
 @contextmanager
 def storing_keys() -> Iterator[Callable[[Pairs], None]]:
     """Open a COPY of keys that nobody has; give what sends some, in the order of names.
@@ -69,15 +109,25 @@ def storing_keys() -> Iterator[Callable[[Pairs], None]]:
     """
     statement = f"COPY {table('usage_eventkey')} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
     sources: dict[str, bytes] = {}
+    with (
+        keys_untaken(),
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(statement) as copy,
+    ):
+        copy.write(packed.COPY_HEADER)
+        yield lambda pairs: copy.write(_key_rows(pairs, sources))
+        copy.write(packed.COPY_TRAILER)
+
+
+@contextmanager
+def keys_untaken() -> Iterator[None]:
+    """Say of a unique violation in the block what it means: a key that somebody else has.
+
+    :raises KeyTaken: then.
+    """
     try:
-        with (
-            connection.cursor() as cursor,
-            connection.wrap_database_errors,
-            cursor.copy(statement) as copy,
-        ):
-            copy.write(packed.COPY_HEADER)
-            yield lambda pairs: copy.write(_key_rows(pairs, sources))
-            copy.write(packed.COPY_TRAILER)
+        yield
     except IntegrityError as error:
         if not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
             raise
@@ -145,15 +195,9 @@ def looking_up(
     lone source sends is first held against the greatest stored id up to the greatest one sent:
     names beyond it are not stored, which takes one probe for all of them.
     """
+    statement, columns = names_asked(sources, id_parts)
+    values: list[Any] = [*columns]
     keys = table("usage_eventkey")
-    statement = (
-        "SELECT k.source, k.event_id, k.key, k.digest, "  # noqa: S608 - quoted identifiers only
-        f"ARRAY(SELECT d.digest FROM {table('usage_eventdigest')} d WHERE d.key = k.key) "
-        "FROM unnest(%b, %b) AS name(source, event_id) CROSS JOIN LATERAL ("
-        f"SELECT * FROM {keys} WHERE source = name.source "
-        "AND event_id = name.event_id LIMIT 1) k"
-    )
-    values: list[Any] = [_sources(sources), Texts.of(id_parts)]
     lone = set(sources)
     if len(lone) == 1 and len(id_parts) > _FEW:
         values += [*lone, max([part[4:] for part in id_parts]).decode()]
@@ -166,8 +210,29 @@ def looking_up(
         with binding.connection.pipeline():
             binding.execute(statement, values, binary=True)
             yield known
-        for source, event_id, key, digest, more in binding:
-            known[source, event_id] = KnownKey(key, frozenset((digest, *more)))
+        known |= found_keys(binding)
+
+
+def names_asked(
+    sources: Sequence[str], id_parts: Sequence[bytes]
+) -> tuple[str, list[packed.Packed]]:
+    """Return the question for the keys of names; its binary answer is read by `found_keys`."""
+    statement = (
+        "SELECT k.source, k.event_id, k.key, k.digest, "  # noqa: S608 - quoted identifiers only
+        f"ARRAY(SELECT d.digest FROM {table('usage_eventdigest')} d WHERE d.key = k.key) "
+        "FROM unnest(%b, %b) AS name(source, event_id) CROSS JOIN LATERAL ("
+        f"SELECT * FROM {table('usage_eventkey')} WHERE source = name.source "
+        "AND event_id = name.event_id LIMIT 1) k"
+    )
+    return statement, [_sources(sources), Texts.of(id_parts)]
+
+
+def found_keys(rows: Iterable[Any]) -> dict[tuple[str, str], KnownKey]:
+    """Return by name the keys that `names_asked` found."""
+    return {
+        (source, event_id): KnownKey(key, frozenset((digest, *more)))
+        for source, event_id, key, digest, more in rows
+    }
 
 
 def lock_key(source: str, event_id: str) -> int | None:

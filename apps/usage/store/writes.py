@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -46,7 +46,7 @@ class Writes:
             self._binding.execute(add_cells_statement(month, feed), cell_columns(cells))
 
     def add_packed(self, upsert: Upsert) -> None:
-        """Run an upsert that is made already."""
+        """Run an upsert, or another statement, that is made already."""
         statement, columns = upsert
         self._binding.execute(statement, columns)
 
@@ -60,6 +60,26 @@ def pack_sums(month: Month, sums: Sums, feed: str) -> Upsert:
     if columns is None:
         return add_cells_statement(month, feed), cell_columns(cells_of(sums))
     return add_sums_statement(month, feed), columns
+
+
+class Questions:
+    """Statements that are asked at once; the answers are there when the block is left."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def ask(self, statement: str, values: Sequence[Packed] = ()) -> Iterable[tuple[Any, ...]]:
+        """Send a statement; return what gives its rows, to be read after the block."""
+        cursor: psycopg.Cursor[Any] = psycopg.Cursor(self._connection)
+        cursor.execute(statement, values, binary=True)
+        return cursor
+
+
+@contextmanager
+def asking() -> Iterator[Questions]:
+    """Ask several things in one exchange with the database, which the block must not use else."""
+    with binding_cursor() as binding, binding.connection.pipeline():
+        yield Questions(binding.connection)
 
 
 @contextmanager
