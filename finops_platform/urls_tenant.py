@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.periods.web.urls")),
     path("", include("apps.directory.web.urls")),
     path("", include("apps.costs.web.urls")),
+    path("", include("apps.budgets.web.urls")),
     path("", include("apps.ingest.web.urls")),
     path("", include("apps.notifications.web.urls")),
     path("", include("finops_platform.reference")),

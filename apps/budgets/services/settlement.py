@@ -109,7 +109,11 @@ def settle(*, hold: UUID, actual: Actual, actor: Actor, now: datetime) -> HoldFa
     :raises Invalid: when nothing says what was used.
     :raises Unprocessable: when the amount cannot be told in the hold's currency.
     """
-    row = _live(hold, actor)
+    row = _seen(hold, actor)
+    ref = actual.event_ref
+    if ref is not None and (row.state, row.event_ref) == (State.USED.value, named_event(*ref)):
+        return facts_of(row)
+    _require_live(row)
     if actual.event_ref is not None and _is_stored(actual.event_ref):
         name = named_event(*actual.event_ref)
         _lock([row])
@@ -156,12 +160,6 @@ def expire_due(*, now: datetime) -> int:
         _lock(list(used.values()))
         gone += holds.release(used, state=State.USED, now=now, events={})
     return gone
-
-
-def _live(hold: UUID, actor: Actor) -> Hold:
-    row = _seen(hold, actor)
-    _require_live(row)
-    return row
 
 
 def _seen(hold: UUID, actor: Actor) -> Hold:

@@ -25,6 +25,7 @@ from apps.tenants import selectors as tenants
 from apps.tenants.selectors import TenantFacts
 from finops_platform.demo.access import Access
 from finops_platform.demo.bills import import_bills
+from finops_platform.demo.budgets import ensure_budgets
 from finops_platform.demo.closing import CloseStuck, close_month
 from finops_platform.demo.experiments import ensure_experiments
 from finops_platform.demo.script import Script
@@ -72,6 +73,13 @@ class Command(PlatformCommand):
                     self._post(script, tenant, months, month, until)
             import_bills(script=script, months=months, actor=self.actor, now=timezone.now())
             ensure_experiments(script=script, months=months, now=timezone.now())
+            ensure_budgets(
+                script=script,
+                tenant=tenant,
+                first=months[0],
+                actor=self.actor,
+                now=timezone.now(),
+            )
         return tenant, months
 
     def _post(

@@ -1,0 +1,225 @@
+"""What the pages of budgets show: rows, cards and the burn-down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Final
+
+from django.urls import reverse
+
+from apps.budgets.domain.windows import Window
+from apps.budgets.selectors import Foreseen, Standing, last_day
+from apps.core import presentation
+from apps.core.domain.money import EXACT
+from apps.core.presentation import Figure
+from apps.core.web.charts import Burn, Chart, Frame, burn_down
+from apps.core.web.parts import Kpi
+
+_DAY: Final = timedelta(days=1)
+_NONE: Final = Decimal(0)
+WINDOWS: Final[Mapping[Window, str]] = {
+    Window.MONTH: "month",
+    Window.QUARTER: "quarter",
+    Window.YEAR: "year",
+    Window.FIXED: "fixed dates",
+    Window.ROLLING: "rolling",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A budget in the table of budget against actual."""
+
+    id: str
+    name: str
+    url: str
+    scope: str
+    window: str
+    limit: Decimal
+    spent: Decimal
+    held: Decimal
+    left: Decimal
+    used: Decimal | None
+    forecast: Decimal | None
+    currency: str
+    state: str
+    team: str
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A cost center or team in the tree: what its own budgets say, and how deep it stands."""
+
+    label: str
+    depth: int
+    rows: tuple[Row, ...]
+
+
+def row_of(one: Standing, ahead: Foreseen | None) -> Row:
+    """Return the row of a budget."""
+    budget, counted = one.budget, one.counters
+    return Row(
+        id=str(budget.id),
+        name=budget.name,
+        url=reverse("budgets:budget", args=[budget.id]),
+        scope=budget.label,
+        window=window_text(one),
+        limit=counted.limit,
+        spent=counted.spent,
+        held=counted.held,
+        left=counted.left,
+        used=counted.share(counted.used),
+        forecast=None if ahead is None else ahead.expected,
+        currency=budget.currency,
+        state=one.state,
+        team=budget.team or budget.scope.get("team", ""),
+    )
+
+
+def window_text(one: Standing) -> str:
+    """Return the days of a window in words."""
+    rule = one.budget.rule
+    if rule.is_rolling:
+        return f"last {rule.days} days"
+    end = last_day(one.window)
+    if rule.kind is Window.MONTH:
+        return presentation.month(f"{one.window.start:%Y-%m}")
+    return f"{presentation.day(one.window.start)} to {presentation.day(end)}" if end else ""
+
+
+def tree(
+    rows: Iterable[Row],
+    *,
+    centers: Mapping[str, tuple[str, str]],
+    centers_of_teams: Mapping[str, str],
+    scopes: Mapping[str, str],
+) -> list[Branch]:
+    """Return the rows by cost center and team, each below what it belongs to.
+
+    `centers` are name and parent by code, `scopes` the cost center that a budget names itself, by
+    its id. What names neither team nor cost center stands on top.
+    """
+    by_center: dict[str, list[Row]] = {}
+    by_team: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.team:
+            by_team.setdefault(row.team, []).append(row)
+        else:
+            by_center.setdefault(scopes.get(row.id, ""), []).append(row)
+    found = [Branch("Whole organization", 0, tuple(by_center.pop("", ())))]
+    children: dict[str, list[str]] = {}
+    for code, (_, parent) in sorted(centers.items()):
+        children.setdefault(parent if parent in centers else "", []).append(code)
+    teams: dict[str, list[str]] = {}
+    for team in sorted(by_team):
+        teams.setdefault(centers_of_teams.get(team, ""), []).append(team)
+
+    def grow(code: str, depth: int) -> None:
+        branch = Branch(centers[code][0], depth, tuple(by_center.pop(code, ())))
+        place = len(found)
+        found.append(branch)
+        for team in teams.pop(code, ()):
+            found.append(Branch(f"Team {team}", depth + 1, tuple(by_team[team])))
+        for child in children.get(code, ()):
+            grow(child, depth + 1)
+        if len(found) == place + 1 and not branch.rows:
+            found.pop()
+
+    for code in children.get("", ()):
+        grow(code, 0)
+    for team in (name for left in teams.values() for name in left):
+        found.append(Branch(f"Team {team}", 0, tuple(by_team[team])))
+    for code, left in by_center.items():
+        found.append(Branch(f"Cost center {code}", 0, tuple(left)))
+    return [one for one in found if one.rows or one.depth or one is not found[0]]
+
+
+def kpis(one: Standing, ahead: Foreseen) -> list[Kpi]:
+    """Return the cards of a budget."""
+    counted, currency = one.counters, one.budget.currency
+    note = ahead.forecast.reason
+    if ahead.expected is not None and ahead.low is not None and ahead.high is not None:
+        low, high = (presentation.money(part, currency) for part in (ahead.low, ahead.high))
+        note = f"{low} to {high}"
+    return [
+        Kpi(label="Limit", value=counted.limit, kind="money", currency=currency),
+        Kpi(label="Spent", value=counted.spent, kind="money", currency=currency),
+        Kpi(
+            label="Held",
+            value=counted.held,
+            kind="money",
+            currency=currency,
+            help="Set aside by authorizations that are not settled yet.",
+        ),
+        Kpi(label="Left", value=counted.left, kind="money", currency=currency),
+        Kpi(
+            label="Foreseen at the end",
+            value=ahead.expected,
+            kind="money",
+            currency=currency,
+            note=note,
+        ),
+    ]
+
+
+def burn(one: Standing, ahead: Foreseen, today: date) -> Chart | None:
+    """Return the burn-down of a window with its forecast and band; None before its first day."""
+    window = one.window
+    if today < window.start:
+        return None
+    last = today if window.end is None else window.end - _DAY
+    days = [window.start + _DAY * n for n in range((last - window.start).days + 1)]
+    actual: list[Figure] = []
+    total = _NONE
+    for day in days:
+        total = EXACT.add(total, ahead.daily.get(day, _NONE))
+        actual.append(total if day <= today else None)
+    rest = EXACT.subtract(one.counters.spent, _last(actual))
+    actual = [
+        None if amount is None else EXACT.add(Decimal(str(amount)), rest) for amount in actual
+    ]
+    points = {point.day: point for point in ahead.forecast.points}
+    before = EXACT.subtract(one.counters.spent, ahead.daily.get(today, _NONE))
+    lines: dict[str, list[Figure]] = {name: [] for name in ("expected", "low", "high")}
+    for day in days:
+        point = points.get(day)
+        for name, line in lines.items():
+            amount = getattr(point, name) if point is not None and day > today else None
+            value = None if amount is None else max(EXACT.add(before, amount), one.counters.spent)
+            line.append(one.counters.spent if day == today and points else value)
+    frame = Frame(key="burn", title=_title(one, ahead, today), currency=one.budget.currency)
+    return burn_down(
+        frame,
+        burn=Burn(
+            categories=[presentation.day(day) for day in days],
+            actual=actual,
+            limit=one.counters.limit,
+            forecast=lines["expected"] if points else (),
+            low=lines["low"] if points and ahead.low is not None else (),
+            high=lines["high"] if points and ahead.high is not None else (),
+        ),
+    )
+
+
+def _last(amounts: Iterable[Figure]) -> Decimal:
+    known = [amount for amount in amounts if amount is not None]
+    return Decimal(str(known[-1])) if known else _NONE
+
+
+def _title(one: Standing, ahead: Foreseen, today: date) -> str:
+    counted = one.counters
+    if counted.spent > counted.limit:
+        over = presentation.money(EXACT.subtract(counted.spent, counted.limit), one.budget.currency)
+        return f"Overspent by {over}"
+    if one.budget.rule.is_rolling:
+        return f"{presentation.money(counted.spent, one.budget.currency)} in {window_text(one)}"
+    if one.window.end is not None and today >= one.window.end:
+        return "The window is over, within its limit"
+    if ahead.runs_out_on is not None:
+        return f"The budget lasts until {presentation.day(ahead.runs_out_on)}"
+    if ahead.expected is None:
+        return "Too little history to foresee the end"
+    return "The budget lasts for the whole window"
