@@ -15,6 +15,8 @@ from apps.accounts import services as account_services
 from apps.allocation import services as allocation
 from apps.allocation.domain.facts import RunFacts
 from apps.allocation.domain.rules import Axis, Method, Receivers, Rule, Scope
+from apps.allocation.domain.transfers import AdjustmentDraft
+from apps.allocation.selectors import AdjustmentFacts
 from apps.core.domain.access import Actor, Role, system_actor
 from apps.core.domain.months import Month
 from apps.costs.domain.lines import CostBase, CostLine, sealed
@@ -205,3 +207,14 @@ def store(settings: Any, tmp_path: Path) -> Path:
         },
     }
     return tmp_path
+
+
+def adjusted(people: dict[str, Actor], *, now: datetime) -> AdjustmentFacts:
+    """Ask for what moves the disputed amount to where it belongs, and have it approved."""
+    draft = AdjustmentDraft(Axis.TEAM, "search", "assistant", Decimal("90"), "Not theirs.", "STM")
+    asked = allocation.request_adjustment(
+        month=OCTOBER + 1, draft=draft, actor=people["maya"], now=now
+    )
+    return allocation.approve_adjustment(
+        id=asked.id, comment="Yes.", actor=people["jonas"], now=now
+    )

@@ -49,7 +49,7 @@ from apps.core.domain.errors import Forbidden
 from apps.documents import services as documents
 from apps.periods import services as periods
 from tests.accounts.people import bearer, browser, person, service_key, signed_in
-from tests.chargeback.conftest import NOW, OCTOBER, SYSTEM, usual_lines
+from tests.chargeback.conftest import NOW, OCTOBER, SYSTEM, adjusted, usual_lines
 from tests.documents.drafts import draft_october
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -119,15 +119,30 @@ def test_a_dispute_holds_acceptance_until_finance_decides(
     assert state(own, dana) == "disputed"
     with pytest.raises(DisputesOpen):
         chargeback.accept(id=own, comment="", actor=dana, now=LATER)
+    for wrong in ("ADJ-7", str(uuid4())):
+        with pytest.raises(AnswerInvalid, match="there is no adjustment") as refused:
+            chargeback.resolve(
+                id=own,
+                dispute=found.id,
+                decision=Decision(outcome=Outcome.CORRECTED, reason="Yes.", reference=wrong),
+                actor=people["maya"],
+                now=LATER,
+            )
+        assert refused.value.errors[0].field == "reference"
+    assert state(own, dana) == "disputed"
+    adjustment = adjusted(people, now=LATER)
     ended = chargeback.resolve(
         id=own,
         dispute=found.id,
-        decision=Decision(outcome=Outcome.CORRECTED, reason="You are right.", reference="ADJ-7"),
+        decision=Decision(
+            outcome=Outcome.CORRECTED, reason="You are right.", reference=str(adjustment.id)
+        ),
         actor=people["maya"],
         now=LATER,
     )
     assert ended.resolution is not None
-    assert (ended.resolution.reference, str(ended.resolution.booked_in)) == ("ADJ-7", "2026-11")
+    told = (ended.resolution.reference, str(ended.resolution.booked_in))
+    assert told == (adjustment.code, "2026-11")
     assert state(own, dana) == "awaiting"
     with pytest.raises(DisputeSettled):
         chargeback.withdraw(id=own, dispute=found.id, reason="", actor=dana, now=LATER)

@@ -17,7 +17,7 @@ from apps.chargeback import selectors
 from apps.chargeback import services as chargeback
 from apps.core.domain.access import Actor, Role
 from tests.accounts.people import person, signed_in
-from tests.chargeback.conftest import NOW, OCTOBER, usual_lines
+from tests.chargeback.conftest import NOW, OCTOBER, adjusted, usual_lines
 
 pytestmark = pytest.mark.usefixtures("store")
 AT = NOW + timedelta(days=1)
@@ -51,7 +51,7 @@ def shown(client: Client, path: str) -> str:
 
 @time_machine.travel(AT, tick=False)
 def test_an_owner_disputes_finance_decides_and_the_owner_accepts(
-    dana: Client, maya: Client, issued: chargeback.StatementSet
+    dana: Client, maya: Client, issued: chargeback.StatementSet, people: dict[str, Actor]
 ) -> None:
     page = shown(dana, PAGE)
     assert "Waiting for Dana Whitfield until" in page
@@ -78,9 +78,11 @@ def test_an_owner_disputes_finance_decides_and_the_owner_accepts(
     refused = maya.post(resolve, {"outcome": "corrected", "reason": "Yes."})
     assert "name the adjustment" in refused.content.decode()
     assert dana.get(resolve).status_code == 403
-    done = maya.post(resolve, {"outcome": "corrected", "reason": "Yes.", "reference": "ADJ-1"})
+    code = adjusted(people, now=AT).code
+    assert f'<option value="{code}">{code}: ' in shown(maya, resolve)
+    done = maya.post(resolve, {"outcome": "corrected", "reason": "Yes.", "reference": code})
     assert done.status_code == 302
-    assert "Booked by ADJ-1 in November 2026." in shown(dana, PAGE)
+    assert f"Booked by {code} in November 2026." in shown(dana, PAGE)
     assert dana.post(f"{PAGE}accept/").status_code == 302
     assert "accepted the statement" in shown(dana, PAGE)
 

@@ -75,7 +75,7 @@ class ResolveInput(KnownFields):
         default="",
         allow_blank=True,
         max_length=200,
-        help_text="adjustment of the open month; required for a correction",
+        help_text="number or id of an adjustment; required for a correction",
     )
 
     def to_decision(self) -> Decision:

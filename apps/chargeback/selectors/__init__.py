@@ -15,6 +15,7 @@ from apps.chargeback.domain.answers import (
     StatementFacts,
 )
 from apps.chargeback.domain.results import StatementMissing, StatementSet
+from apps.chargeback.selectors.adjusting import corrections
 from apps.chargeback.selectors.answers import (
     acceptance,
     acceptances,
@@ -83,6 +84,7 @@ __all__ = [
     "answers_for",
     "attachment",
     "chart",
+    "corrections",
     "disputes",
     "entries",
     "explanation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -24,24 +25,25 @@ from apps.chargeback.domain.acceptance import (
 )
 from apps.chargeback.models import AcceptancePolicy, Responder, Response, Statement
 from apps.chargeback.selectors import answers
+from apps.chargeback.selectors.adjusting import correction
 from apps.chargeback.services.responding import end, held, open_dispute, require_person
 from apps.chargeback.services.telling import tell_resolved
 from apps.core.domain.access import Actor, Scope, system_actor
 from apps.core.domain.errors import FieldError
 from apps.directory import selectors as directory
-from apps.periods import selectors as periods
 
 
 def resolve(
     *, id: UUID, dispute: UUID, decision: Decision, actor: Actor, now: datetime
 ) -> ResponseFacts:
-    """Reject a dispute with a reason, or say which adjustment of the open month corrects it.
+    """Reject a dispute with a reason, or say which adjustment corrects it, by number or id.
 
-    Nothing on the statement changes: a correction is booked in the month that is open now.
+    Nothing on the statement changes: the adjustment, which two people sign, moves the money in
+    its own month.
 
     :raises Forbidden: when the actor may not write billing.
     :raises PersonRequired: when a service key asks (rule 21).
-    :raises AnswerInvalid: when there is no reason, or a correction without a reference.
+    :raises AnswerInvalid: when there is no reason, or a correction names no adjustment that stands.
     :raises DisputeMissing: when there is no such dispute.
     :raises DisputeSettled: when it has ended.
     :raises SamePerson: when the actor raised it.
@@ -54,10 +56,10 @@ def resolve(
         answer = open_dispute(row, dispute)
         if answer.user_id == actor.user_id:
             raise SamePerson("A dispute is decided by another person than the one who raised it.")
-        booked = {}
+        booked: dict[str, Any] = {}
         if checked.outcome is Outcome.CORRECTED:
-            month = periods.booking_month(now)
-            booked = {"reference": checked.reference, "booked_in": month.first_day}
+            named = correction(checked.reference, since=row.accounting_month)
+            booked = {"reference": named.code, "booked_in": named.month.first_day}
         end(
             answer,
             outcome=checked.outcome,
@@ -84,7 +86,7 @@ def resolve(
                 "dispute": dispute,
                 "outcome": checked.outcome.value,
                 "reason": checked.reason,
-                "reference": checked.reference,
+                "reference": booked.get("reference", ""),
             },
             at=now,
         )

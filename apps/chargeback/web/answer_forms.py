@@ -81,14 +81,14 @@ class ResolveForm(forms.Form):
         widget=forms.RadioSelect,
         choices=[
             (Outcome.REJECTED.value, "Rejected: the statement is right"),
-            (Outcome.CORRECTED.value, "Corrected by an adjustment of the open month"),
+            (Outcome.CORRECTED.value, "Corrected by an adjustment"),
         ],
     )
-    reference = forms.CharField(
+    reference = forms.ChoiceField(
         label="Adjustment",
         required=False,
-        max_length=200,
-        help_text="Its number or reference; needed for a correction.",
+        help_text="Needed for a correction. It is asked for under Month, Adjustments, and signed "
+        "by a second person.",
     )
     reason = forms.CharField(
         label="Reason",
@@ -96,6 +96,11 @@ class ResolveForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="The owner reads it on the statement.",
     )
+
+    def __init__(self, *args: Any, adjustments: Sequence[tuple[str, str]], **options: Any) -> None:
+        super().__init__(*args, **options)
+        none = ("", "None" if adjustments else "None: nobody asked for an adjustment yet")
+        self.fields["reference"].choices = [none, *adjustments]  # type: ignore[attr-defined]
 
     def to_decision(self) -> Decision:
         """Return the decision as the service takes it."""

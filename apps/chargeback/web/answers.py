@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.generic import FormView
 from django.views.generic.base import View
 
+from apps.allocation.selectors import AdjustmentFacts
 from apps.chargeback import selectors, services
 from apps.chargeback.domain.acceptance import Acceptance, AcceptanceState, ResponseFacts
 from apps.chargeback.web import links
@@ -214,6 +215,12 @@ class ResolvePage(PageMixin, FormView):  # type: ignore[type-arg]
             crumbs=_crumbs(self.detail.facts),
         )
 
+    def get_form_kwargs(self) -> dict[str, Any]:
+        found = selectors.corrections(since=self.detail.facts.month)
+        return super().get_form_kwargs() | {
+            "adjustments": [(one.code, _told(one)) for one in found]
+        }
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         facts = self.detail.facts
         found = selectors.acceptance(facts.id, actor=self.actor, now=timezone.now())
@@ -238,6 +245,11 @@ class ResolvePage(PageMixin, FormView):  # type: ignore[type-arg]
             return self.form_invalid(form)
         messages.success(self.request, "Decided. The owner sees it on the statement.")
         return HttpResponseRedirect(_back(facts))
+
+
+def _told(one: AdjustmentFacts) -> str:
+    moved = presentation.money(one.amount, one.currency)
+    return f"{one.code}: {moved} from {one.sender} to {one.receiver}, {one.month}, {one.state}"
 
 
 class _Deed(PageMixin, View):
