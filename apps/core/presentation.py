@@ -169,6 +169,19 @@ def percent(ratio: Figure, *, digits: int = 1) -> str:
     return _grouped(value, percents, digits, digits)
 
 
+_TERM: Final = re.compile(
+    r"\b(contract|discount|commitment) ([0-9a-f]{8})-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"
+)
+
+
+def price_source(source: str) -> str:
+    """Return where a price comes from as people read it: "discount 3f2a9c1b", not the whole id.
+
+    What is stored keeps the whole: programs find the term by it.
+    """
+    return _TERM.sub(r"\1 \2", source)
+
+
 @dataclass(frozen=True, slots=True)
 class UnitPrice:
     """What `per` units of a meter cost: 2.50 USD per 1,000,000 tokens."""

@@ -154,6 +154,14 @@ def test_a_trend_folds_the_rest_into_other_exactly() -> None:
     assert chart.rows[0][-1].text == "USD\u00a06.30"
 
 
+def test_a_line_through_one_category_is_drawn_as_columns_beside_each_other() -> None:
+    frame = charts.Frame(key="c", title="T", currency="USD")
+    for categories, kind in ((["a"], "groups"), (["a", "b"], "line")):
+        series = [charts.Series("Used", [Decimal(1)] * len(categories))]
+        chart = charts.trend(frame, categories=categories, series=series, kind="line")
+        assert chart.payload["kind"] == kind
+
+
 def test_a_ranking_puts_the_largest_first_and_links_its_table() -> None:
     bars = [charts.Bar("a", "1"), charts.Bar("b", "2", "/b/")]
     chart = charts.ranking(charts.Frame(key="c", title="T", unit="tokens"), bars=bars)

@@ -318,3 +318,15 @@ def test_optional_fields_say_so_and_choices_have_a_legend() -> None:
     form = Draft()
     assert "optional" in render("{% field form.note %}", form=form)
     assert "<legend" in render("{% field form.window %}", form=form)
+
+
+def test_the_source_of_a_price_names_its_term_in_short() -> None:
+    whole = "3f2a9c1b-8ba9-45b3-9911-66be11d7b594"
+    shown = {
+        f"genai-prices 0.2.3 less discount {whole}": "genai-prices 0.2.3 less discount 3f2a9c1b",
+        f"derived, contract {whole}": "derived, contract 3f2a9c1b",
+        f"commitment {whole} level 2": "commitment 3f2a9c1b level 2",
+        f"sheet {whole}": f"sheet {whole}",
+        "genai-prices 0.2.3": "genai-prices 0.2.3",
+    }
+    assert {source: presentation.price_source(source) for source in shown} == shown

@@ -11,7 +11,7 @@ from apps.core import presentation
 from apps.core.presentation import Figure
 from apps.core.web import palette
 
-TrendKind = Literal["columns", "area", "line", "steps"]
+TrendKind = Literal["columns", "groups", "area", "line", "steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +146,13 @@ def trend(
     series: Sequence[Series],
     kind: TrendKind = "columns",
 ) -> Chart:
-    """Describe values over time, stacked by owner (`columns`, `area`) or beside each other.
+    """Describe values over time: stacked by owner (`columns`, `area`), or beside each other.
 
-    `steps` are lines that hold a value until the next category: prices.
+    `groups` are columns side by side, `steps` are lines that hold a value until the next category:
+    prices. A line through a single category would be a lone point, so it is drawn as `groups`.
     """
+    if kind == "line" and len(categories) == 1:
+        kind = "groups"
     shown = fold(series)
     slots = palette.assign_slots(one.name for one in shown)
     payload = {

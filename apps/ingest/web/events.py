@@ -112,7 +112,7 @@ class EventPage(PageMixin, TemplateView):
             batch = selectors.batch(batch=self.found.event.batch, actor=self.actor)
         except Missing:
             return []
-        return [Fact("Receipt", str(batch.id), links.receipt_url(batch.id))]
+        return [Fact("Receipt", str(batch.id)[:8], links.receipt_url(batch.id))]
 
 
 class _Correction(PageMixin):

@@ -113,7 +113,8 @@ def line_of(line: RatedMeter, found: RatedEvent, *, may_price: bool) -> dict[str
         "price": _unit_price(line, unit, is_unpriced=is_unpriced),
         "cost": UNPRICED if is_unpriced else line.cost,
         "currency": line.currency,
-        "source": line.source,
+        "source": _source(line),
+        "source_url": links.term_url(line.source) if may_price else "",
         "valid_from": line.valid_from,
         "valid_to": line.valid_to,
         "free": line.free,
@@ -123,6 +124,15 @@ def line_of(line: RatedMeter, found: RatedEvent, *, may_price: bool) -> dict[str
         if is_unpriced and may_price
         else "",
     }
+
+
+def _source(line: RatedMeter) -> str:
+    """Say where a price comes from; of a discounted one what is off, and by which term."""
+    named = presentation.price_source(line.source)
+    if line.percent is None:
+        return named
+    share = presentation.number(line.percent, most=6)
+    return f"{share}% off list, by {named.partition(' less ')[2] or named}"
 
 
 def _unit_price(line: RatedMeter, unit: str, *, is_unpriced: bool) -> UnitPrice | Unpriced | None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from apps.catalog.domain.meters import meter_facts, plural
 from apps.core import presentation
+from apps.core.domain.money import minor_digits
 from apps.core.web.parts import Kpi
 from apps.ingest.services import Foresight
 from apps.ingest.services.meanings import LineChange
@@ -108,10 +109,19 @@ def line_rows(lines: Iterable[LineChange]) -> tuple[LineRow, ...]:
 
 
 def sums_text(sums: Mapping[str, Decimal]) -> str:
-    """Say amounts by currency; none is "no cost"."""
+    """Say amounts by currency, to the minor unit or what is below it; none is "no cost"."""
     if not sums:
         return "no cost"
-    return ", ".join(presentation.exact_money(amount, code) for code, amount in sums.items())
+    return ", ".join(_readable(amount, code) for code, amount in sums.items())
+
+
+def _readable(amount: Decimal, currency: str) -> str:
+    """Return an amount to the minor unit; one that would round to nothing keeps two digits."""
+    smallest = Decimal(1).scaleb(-minor_digits(currency))
+    if not amount or abs(amount) >= smallest:
+        return presentation.money(amount, currency)
+    digits = 1 - amount.adjusted()
+    return presentation.exact_money(amount.quantize(Decimal(1).scaleb(-digits)), currency)
 
 
 def _kpis(seen: Foresight) -> tuple[Kpi, ...]:

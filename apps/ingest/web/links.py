@@ -41,6 +41,20 @@ def price_url(*, provider: str, model: str, meter: str) -> str:
     return f"{reverse('rating:new')}?{query}"
 
 
+_TERM: Final = re.compile(r"\b(contract|discount|commitment) ([0-9a-f-]{36})\b")
+_TERM_PAGES: Final = {
+    "contract": "rating:contract_price",
+    "discount": "rating:discount",
+    "commitment": "insights:commitment",
+}
+
+
+def term_url(source: str) -> str:
+    """Return the page of the term that a price's source names; empty for a list price."""
+    found = _TERM.search(source)
+    return reverse(_TERM_PAGES[found[1]], args=[found[2]]) if found else ""
+
+
 def unpriced_url() -> str:
     """Return the queue of what has no price."""
     return reverse("usage:unpriced")

@@ -74,8 +74,8 @@ def unit_slip(draft: ContractDraft, peers: Iterable[PriceRow]) -> FieldError | N
     return FieldError(
         "confirm_unit_slip",
         "unit_slip",
-        f"{draft.amount} {draft.currency} per {draft.unit_size:,} is at least {SLIP} times away "
-        f"from {_plainly(nearest.amount)} {nearest.currency} per {nearest.unit_size:,} "
+        f"{_plainly(draft.amount)} {draft.currency} per {draft.unit_size:,} is at least {SLIP} "
+        f"times away from {_plainly(nearest.amount)} {nearest.currency} per {nearest.unit_size:,} "
         f"({nearest.source}). Check the unit, or confirm that it is meant.",
     )
 

@@ -75,7 +75,7 @@ def row_of(price: PriceFacts, *, now: datetime) -> PriceRow:
         conditions=conditions_of(price),
         state=_state(price, now),
         validity=_validity(price),
-        source=price.note or price.source,
+        source=price.note or presentation.price_source(price.source),
     )
 
 

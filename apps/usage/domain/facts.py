@@ -91,7 +91,7 @@ class RatedMeter:
     """How one meter of an event was rated: quantity x unit price / unit size = cost.
 
     `price` names the immutable price; 0 with a cost of None is unpriced, and `free` means that
-    nobody expects a price (the count of requests).
+    nobody expects a price (the count of requests). `percent` is what is off the list price.
     """
 
     meter: str
@@ -106,6 +106,7 @@ class RatedMeter:
     valid_from: datetime | None
     valid_to: datetime | None
     free: bool
+    percent: Decimal | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as the API shows it."""

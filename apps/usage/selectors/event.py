@@ -137,6 +137,7 @@ def _lines(
                 valid_from=None if price is None else price.valid_from,
                 valid_to=None if price is None else price.valid_to,
                 free=rate.price == 0 and not book.expects_price(sku=key, meter=meter),
+                percent=None if price is None else price.percent,
             )
         )
     return tuple(lines)

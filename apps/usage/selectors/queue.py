@@ -131,7 +131,7 @@ def _of_teams(period: PeriodFacts, actor: Actor, declared: Declared) -> Iterator
     for one in found.unpriced:
         sku = SkuKey(one.provider, one.model)
         lacking = rating.Lacking(sku, one.meter, one.quantity, period.starts_at, period.ends_at)
-        yield _Lacking(lacking, Decimal(one.events), None, None)
+        yield _Lacking(lacking, Decimal(one.events_at_most), None, None)
 
 
 def _midnight(day: date) -> datetime:

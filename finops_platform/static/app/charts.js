@@ -149,16 +149,32 @@ window.consoleCharts = (() => {
     };
   }
 
+  // Rows that a legend takes in so many pixels: names are about 7 wide a letter, 30 around each.
+  function legendRows(names, width) {
+    let rows = 1;
+    let used = 0;
+    for (const name of names) {
+      const wanted = 30 + 7 * name.length;
+      if (used && used + wanted > width) {
+        rows += 1;
+        used = 0;
+      }
+      used += wanted;
+    }
+    return rows;
+  }
+
   // --------------------------------------------------------------------------------------- kinds
   function trend(spec, theme, text, narrow) {
     const lines = spec.kind === "line" || spec.kind === "steps";
-    const stacked = !lines;
-    const rows = narrow ? Math.ceil(spec.series.length / 2) : Math.ceil(spec.series.length / 5);
+    const columns = spec.kind === "columns" || spec.kind === "groups";
+    const stacked = !lines && spec.kind !== "groups";
+    const rows = legendRows(spec.series.map((one) => one.name), narrow ? 270 : 560);
     const framed = axes(theme, text, spec, narrow);
     framed.grid.bottom = 14 + rows * 22;
     const drawn = spec.series.map((one, at) => ({
       name: one.name,
-      type: spec.kind === "columns" ? "bar" : "line",
+      type: columns ? "bar" : "line",
       stack: stacked ? "all" : undefined,
       data: one.values.map((value) => (value === null ? null : Number(value))),
       itemStyle: paint(theme, one.slot),
@@ -180,7 +196,7 @@ window.consoleCharts = (() => {
       tooltip: {
         ...base(theme).tooltip,
         trigger: "axis",
-        axisPointer: { type: spec.kind === "columns" ? "shadow" : "line" },
+        axisPointer: { type: columns ? "shadow" : "line" },
         formatter: (points) => trendTip(spec, text, points[0].dataIndex, stacked),
       },
     };
@@ -516,7 +532,7 @@ window.consoleCharts = (() => {
     };
   }
 
-  const KINDS = { columns: trend, area: trend, line: trend, steps: trend, bars, treemap, sankey, waterfall, burn };
+  const KINDS = { columns: trend, groups: trend, area: trend, line: trend, steps: trend, bars, treemap, sankey, waterfall, burn };
 
   // --------------------------------------------------------------------------------- drill-down
   function urlOf(spec, event) {

@@ -99,7 +99,7 @@ def _direct_row(line: Line, words: Words) -> Row:
         "price": words.unit_price(price | {"unit": line["unit"]})
         if price
         else words("no_unit_price"),
-        "source": price["source"] if price else "",
+        "source": presentation.price_source(price["source"]) if price else "",
         "since": _since(price, words),
         "amount": words.figure(line["amount"]),
     }
