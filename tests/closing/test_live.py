@@ -193,3 +193,142 @@ def test_concurrent_runs_publish_once(month: Month, fresh_tenant: Any) -> None:
     assert len(ids) == 5
     assert len(set(ids)) == 1
     assert Run.objects.count() == 1
+
+
+HELD_UP: dict[Step, str] = {
+    Step.FREEZE: "periods_period IN SHARE MODE",
+    Step.RECONCILE: "costs_reconciliation IN SHARE MODE",
+    Step.ATTRIBUTE: "allocation_adjustment IN ACCESS EXCLUSIVE MODE",
+    Step.ALLOCATE: "allocation_line IN SHARE MODE",
+    Step.STATEMENTS: "documents_document IN SHARE MODE",
+    Step.REVIEW: "notifications_personalnotice IN ACCESS EXCLUSIVE MODE",
+    Step.LOCK: "periods_period IN SHARE MODE",
+    Step.RENDER: "documents_rendition IN SHARE MODE",
+}
+"""What keeps a step from ending: a table that it writes last, or that it alone asks."""
+
+
+def test_a_worker_killed_in_every_step_changes_nothing(
+    month: Month, fresh_tenant: Any, owner_connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """Eight workers die, one a step; the result is that of a close that nobody disturbed."""
+    query = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+    query += "WHERE NOT granted AND datname = current_database()"
+
+    def is_held_up() -> bool:
+        return owner_connection.execute(query).fetchone() != (0,)
+
+    def send() -> None:
+        with live.sending():
+            for _ in range(2):
+                tasks.advance.delay(schema=fresh_tenant.schema, run=str(run.id))
+
+    def until_killed_in(step: Step) -> None:
+        with ExitStack() as lock:
+            lock.enter_context(transaction.atomic())
+            with connection.cursor() as cursor:
+                cursor.execute(f"LOCK TABLE {HELD_UP[step]}")
+            log = tmp_path / f"{step}.log"
+            with live.worker(log=log) as worker:
+                send()
+                assert until(is_held_up), f"{step}: {log.read_text()}"
+                os.killpg(worker.pid, signal.SIGKILL)
+            assert until(lambda: not is_held_up())
+        assert facts(run).step(step).state in ("running", "pending"), step
+
+    run = start()
+    steps = list(Step)
+    for step in steps[: steps.index(Step.LOCK)]:
+        until_killed_in(step)
+    with live.worker(log=tmp_path / "review.log"):
+        send()
+        assert until(lambda: facts(run).state is RunState.WAITING)
+    prepared = facts(run)
+    services.approve(
+        run=run.id, approver=accounts.actor_of_person("bob@example.com"), comment="", now=NOW
+    )
+    until_killed_in(Step.LOCK)
+    assert periods.period(month).state is State.SOFT_CLOSED
+    until_killed_in(Step.RENDER)
+    with live.worker(log=tmp_path / "last.log"):
+        send()
+        assert until(lambda: facts(run).state is RunState.FINISHED), (
+            tmp_path / "last.log"
+        ).read_text()
+
+    published = allocation.published(month)
+    assert facts(run).result_hash == prepared.result_hash
+    assert CloseRun.objects.count() == Run.objects.count() == 1
+    statements = chargeback.set_of(published.id)
+    assert statements is not None
+    assert len(set(statements.numbers)) == statements.count == 3
+    assert selectors.proof_of(month=month).holds
+
+    undisturbed = closed_anew(month)
+    assert undisturbed.output_hash == published.output_hash
+    assert undisturbed.input_hash == published.input_hash
+
+
+def closed_anew(month: Month) -> Any:
+    """Reopen the month, close it in this process, and return the run that is published then."""
+    anna = accounts.actor_of_person("anna@example.com")
+    bob = accounts.actor_of_person("bob@example.com")
+    services.request_reopen(month=month, reason="again", actor=anna, now=NOW)
+    services.reopen(month=month, actor=bob, now=NOW)
+    run = start()
+    for _ in Step:
+        services.advance(run=run.id, now=NOW)
+    services.approve(run=run.id, approver=bob, comment="", now=NOW)
+    services.advance(run=run.id, now=NOW)
+    return allocation.published(month)
+
+
+def test_fifty_recomputes_at_once_give_one_run_and_no_deadlock(
+    month: Month, fresh_tenant: Any
+) -> None:
+    """Ten threads, five runs each, while a driver changes under them."""
+    from apps.allocation import services as allocations
+    from apps.allocation.domain.payload import read_rule
+    from apps.allocation.selectors import Axis
+
+    body = {
+        "code": "pool",
+        "method": "proportional",
+        "driver": "heads",
+        "scope": {"origin": ["bill"]},
+        "receivers": ["ads", "search"],
+    }
+    allocations.save_rule(rule=read_rule(body, first_month=MONTH), actor=SYSTEM, now=NOW)
+    errors: list[BaseException] = []
+    runs: list[Any] = []
+
+    def recompute(number: int) -> None:
+        try:
+            with schema_context(fresh_tenant.schema):
+                for turn in range(5):
+                    if number == 0:
+                        allocations.set_driver_values(
+                            code="heads",
+                            axis=Axis.TEAM,
+                            month=MONTH,
+                            values={"ads": Decimal(number + 1), "search": Decimal(turn + 1)},
+                            actor=SYSTEM,
+                            now=NOW,
+                        )
+                    runs.append(allocations.run(month=MONTH, actor=SYSTEM, now=NOW).id)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=recompute, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(240)
+    assert errors == []
+    assert len(runs) == 50
+    last = allocations.run(month=MONTH, actor=SYSTEM, now=NOW)
+    assert Run.objects.filter(state="published").count() == 1
+    assert last.sources.effective == Decimal("407.014")
+    assert all(totals == last.sources for totals in last.totals.values())

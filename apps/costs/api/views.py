@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.core.api.fields import known_parameters
 from apps.core.api.listing import page_of
 from apps.core.api.permissions import HasScope, actor_of
@@ -124,6 +125,7 @@ class Accounts(APIView):
         request=shapes.AccountInput,
         responses={201: shapes.AccountOutput},
     )
+    @once
     def post(self, request: Request) -> Response:
         """Declare a provider account."""
         asked = shapes.AccountInput(data=request.data)
@@ -145,6 +147,7 @@ class AccountTruth(APIView):
         request=shapes.TruthInput,
         responses=shapes.AccountOutput,
     )
+    @once
     def post(self, request: Request, code: str) -> Response:
         """Say whose amounts count from an open month on."""
         asked = shapes.TruthInput(data=request.data)
@@ -191,6 +194,7 @@ class ModelFeeds(APIView):
         request=shapes.ModelFeedInput,
         responses=shapes.FeedChangeOutput,
     )
+    @once
     def post(self, request: Request, code: str) -> Response:
         """Say which feed of a model counts from an open month on; closed months keep theirs."""
         known_parameters(request, "dry_run")

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.api.idempotency import once
 from apps.core.api.listing import page_of
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
@@ -60,6 +61,7 @@ class FxRates(APIView):
         return Response(page.body(RateOutput(list(page.items), many=True).data))
 
     @extend_schema(operation_id="fx_rates_create", request=RateInput, responses={201: RateOutput})
+    @once
     def post(self, request: Request) -> Response:
         """Enter a rate for a month; entering the same again changes nothing."""
         asked = RateInput(data=request.data)
