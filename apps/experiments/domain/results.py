@@ -39,6 +39,12 @@ class Results:
         return _ratio(self.tokens, Decimal(self.successes))
 
     @property
+    def tokens_each(self) -> Decimal | None:
+        """Return the tokens of a success in whole ones, for reading."""
+        each = self.tokens_per_success
+        return None if each is None else each.quantize(Decimal(1), ROUND_HALF_EVEN, EXACT)
+
+    @property
     def cost_per_request(self) -> Decimal | None:
         """Return the cost of a request, at 12 decimals."""
         return None if self.spent is None else _ratio(self.spent, Decimal(self.requests))

@@ -14,6 +14,7 @@ from apps.experiments.services.ending import (
     add_lessons,
     complete,
     may_revoke,
+    require_revoker,
     revoke,
     withdraw,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "follow_up",
     "may_revoke",
     "opened",
+    "require_revoker",
     "revoke",
     "state_policy",
     "submit",

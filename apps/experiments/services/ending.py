@@ -58,10 +58,7 @@ def revoke(*, id: UUID, reason: str, actor: Actor, now: datetime) -> RequestFact
     :raises NotInState: when it has no money.
     :raises Invalid: when no reason is given.
     """
-    if not may_revoke(actor):
-        raise Forbidden(
-            "Only an approver, or finance, takes an approval back.", code="scope_missing"
-        )
+    require_revoker(actor)
     said = _required(reason, "reason", "Say why the approval is taken back.")
     row = locked(id=id, actor=actor)
     check_move(code=row.code, state=State(row.state), to=State.REVOKED)
@@ -149,6 +146,17 @@ def may_revoke(actor: Actor) -> bool:
     """Tell whether an actor may take approvals back."""
     decides = actor.may(Scope.APPROVALS_DECIDE) and actor.is_person
     return decides or actor.may(Scope.BUDGETS_WRITE)
+
+
+def require_revoker(actor: Actor) -> None:
+    """Pass when an actor may take approvals back.
+
+    :raises Forbidden: when not.
+    """
+    if not may_revoke(actor):
+        raise Forbidden(
+            "Only an approver, or finance, takes an approval back.", code="scope_missing"
+        )
 
 
 def _end(row: ExperimentRequest, to: State, reason: str, actor: Actor, now: datetime) -> None:

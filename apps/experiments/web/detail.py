@@ -330,6 +330,10 @@ class Revoke(_Deed):
 
     scopes = {"POST": Scope.BUDGETS_READ}
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        services.require_revoker(self.actor)
+        return super().post(request, *args, **kwargs)
+
     def act(self, said: str, who: dict[str, Any]) -> RequestFacts:
         return services.revoke(reason=said, **who)
 

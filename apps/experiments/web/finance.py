@@ -58,6 +58,7 @@ class Commitments(PageMixin, TemplateView):
             caption="Commitments",
             columns=(
                 Column(key="title", label="Experiment", link="url"),
+                Column(key="code", label="Tag", kind="code", wide=True),
                 Column(key="team", label="Team", kind="owner"),
                 *(
                     Column(key=key, label=label, kind="money", currency=currency)
@@ -219,7 +220,8 @@ def _kpis(found: list[selectors.Commitment]) -> list[Kpi]:
 def _commitment(one: selectors.Commitment) -> dict[str, Any]:
     request = one.request
     return {
-        "title": f"{request.code} {request.title}",
+        "title": request.title,
+        "code": request.code,
         "team": request.team,
         "owner": request.owner,
         "amount": one.standing.amount,

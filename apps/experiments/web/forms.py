@@ -31,7 +31,7 @@ def _count(label: str, *, required: bool = False) -> forms.IntegerField:
         required=required,
         min_value=0,
         max_value=10**9,
-        widget=forms.NumberInput(attrs={**_WHOLE, "class": "form-control"}),
+        widget=forms.NumberInput(attrs=_WHOLE),
     )
 
 
@@ -44,15 +44,15 @@ class PlanForm(forms.Form):
         widget=forms.TextInput(attrs={**_PLAIN, "list": "models", "placeholder": "openai/gpt-4o"}),
         help_text="As provider/model.",
     )
-    runs_likely = _count("Runs, likely", required=True)
-    runs_low = _count("Runs, at least")
-    runs_high = _count("Runs, at most")
-    input_tokens_likely = _count("Input tokens a run, likely", required=True)
-    input_tokens_low = _count("Input tokens, at least")
-    input_tokens_high = _count("Input tokens, at most")
-    output_tokens_likely = _count("Output tokens a run, likely", required=True)
-    output_tokens_low = _count("Output tokens, at least")
-    output_tokens_high = _count("Output tokens, at most")
+    runs_likely = _count("Likely", required=True)
+    runs_low = _count("At least")
+    runs_high = _count("At most")
+    input_tokens_likely = _count("Likely", required=True)
+    input_tokens_low = _count("At least")
+    input_tokens_high = _count("At most")
+    output_tokens_likely = _count("Likely", required=True)
+    output_tokens_low = _count("At least")
+    output_tokens_high = _count("At most")
     cache_percent = forms.DecimalField(
         label="Input from the cache, %",
         required=False,
@@ -87,7 +87,7 @@ class PlanForm(forms.Form):
 
     @property
     def grid(self) -> list[tuple[str, list[forms.BoundField]]]:
-        """Return the figures as rows of a table: what, and its three cases."""
+        """Return the figures in groups: of what, and its three cases."""
         words = ("Runs", "Input tokens a run", "Output tokens a run")
         return [
             (word, [self[f"{name}_{point}"] for point in ("likely", "low", "high")])
