@@ -274,7 +274,7 @@ def build_rollup(
         "rollup": {"kind": rollup.kind.value, "parts": _shown(rollup, currency)},
         "customers": shared["customers"] if customers is None else list(customers),
         "postings": [],
-        "actions": [{"code": "rollup", "count": len(rollup.parts)}],
+        "actions": [{"code": "rollup"}],
     }
 
 

@@ -105,7 +105,7 @@ def _list(entries: list[InboxEntry], more: int | None, state: ListState) -> Data
             Column(key="subject", label="Subject", link="url"),
             Column(key="state", label="State", kind="badge"),
             Column(key="about", label="About", wide=True),
-            Column(key="created_at", label="When", kind="when"),
+            Column(key="created_at", label="When", kind="when", wide=True),
         ),
         paging=Paging(next_cursor=str(more) if more is not None else ""),
         bulk=[Action(label="Mark as read", url=reverse("notifications:read"), icon="check")],

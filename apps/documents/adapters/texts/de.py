@@ -95,8 +95,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "ohne Genehmigung ausgegeben.",
     "do_exceeded_budgets": "Diese Budgets sind überschritten: {names}. Bitte erhöhen oder weniger "
     "ausgeben.",
-    "do_rollup": "Dieses Dokument bucht nichts: {count} Abrechnungen belasten diese Beträge. "
-    "Fragen gehören zu der Abrechnung, aus der eine Zeile stammt.",
+    "do_rollup": "Dieses Dokument bucht nichts: Die unten genannten Abrechnungen belasten diese "
+    "Beträge. Fragen gehören zu der Abrechnung, aus der eine Zeile stammt.",
     "do_assign_owners": "Dem Verbrauch aus {places} Quellen Verantwortliche zuordnen; „Nicht "
     "zugeordnete Kosten“ nennt die größten.",
     "do_set_gl_code": "{cost_center} ein Sachkonto geben; ohne Konto ist keine Buchung möglich.",
@@ -172,6 +172,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "forecast": "Prognose",
     "budget_over": "überschritten",
     "budget_within": "eingehalten",
+    "parts_total": "Summe",
     "parts_title": "Zusammengefasste Abrechnungen",
     "parts_note_parent": "Jede Abrechnung ganz. Zusammen ergeben sie die Summe.",
     "parts_note_product": "Der Teil jeder Abrechnung, den dieses Produkt verursacht hat.",

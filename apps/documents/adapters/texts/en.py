@@ -95,8 +95,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "without an approved one.",
     "do_exceeded_budgets": "More was spent than these budgets hold: {names}. Raise them, or spend "
     "less.",
-    "do_rollup": "Nothing is booked by this document: {count} statements charge these amounts. "
-    "Questions go to the statement that a line comes from.",
+    "do_rollup": "Nothing is booked by this document: the statements listed below charge these "
+    "amounts. Questions go to the statement that a line comes from.",
     "do_assign_owners": "Give the usage from {places} places an owner; “Unallocated cost” names "
     "the largest.",
     "do_set_gl_code": "Give {cost_center} a GL account; its charge cannot be posted without one.",
@@ -168,6 +168,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "forecast": "Forecast",
     "budget_over": "exceeded",
     "budget_within": "within",
+    "parts_total": "Total",
     "parts_title": "Statements that this puts together",
     "parts_note_parent": "Each statement in full. Together they are the total.",
     "parts_note_product": "The part of each statement that was caused by this product.",

@@ -94,8 +94,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "do_approve_experiments": "Demander un budget pour les expériences {names} : {amount} ont été "
     "dépensés sans budget approuvé.",
     "do_exceeded_budgets": "Ces budgets sont dépassés : {names}. Augmentez-les ou dépensez moins.",
-    "do_rollup": "Ce document ne comptabilise rien : {count} relevés imputent ces montants. Les "
-    "questions vont au relevé d'où vient une ligne.",
+    "do_rollup": "Ce document ne comptabilise rien : les relevés cités plus bas imputent ces "
+    "montants. Les questions vont au relevé d'où vient une ligne.",
     "do_assign_owners": "Donner un responsable à l’usage de {places} sources ; « Coûts non "
     "affectés » nomme les plus importantes.",
     "do_set_gl_code": "Donner un compte général à {cost_center} ; sans compte, rien ne peut être "
@@ -169,6 +169,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "forecast": "Prévision",
     "budget_over": "dépassé",
     "budget_within": "respecté",
+    "parts_total": "Total",
     "parts_title": "Relevés regroupés",
     "parts_note_parent": "Chaque relevé en entier. Leur somme est le total.",
     "parts_note_product": "La part de chaque relevé due à ce produit.",
