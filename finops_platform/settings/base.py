@@ -221,6 +221,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "ApprovalVerdict": ["approve", "reject", "request_changes"],
         "StatementState": ["draft", "sealed", "void"],
         "AllocationRunState": ["draft", "published", "superseded"],
         "CloseRunState": "apps.closing.domain.steps.RunState",

@@ -40,7 +40,7 @@ class EstimateLineOutput(serializers.Serializer[Any]):
     price_since = serializers.CharField(allow_null=True)
 
 
-class EstimateOutput(serializers.Serializer[Any]):
+class ExperimentEstimateOutput(serializers.Serializer[Any]):
     """What plans cost; without a band something has no price."""
 
     currency = serializers.CharField()
@@ -54,7 +54,7 @@ class EstimateOutput(serializers.Serializer[Any]):
     priced_at = serializers.CharField()
 
 
-class DecisionOutput(serializers.Serializer[Any]):
+class BallotOutput(serializers.Serializer[Any]):
     """What one person said."""
 
     step = serializers.CharField()
@@ -66,7 +66,7 @@ class DecisionOutput(serializers.Serializer[Any]):
     decided_at = UtcMoment()
 
 
-class StepOutput(serializers.Serializer[Any]):
+class ApprovalStepOutput(serializers.Serializer[Any]):
     """One step, and who may decide it now."""
 
     name = serializers.CharField()
@@ -81,7 +81,7 @@ class StepOutput(serializers.Serializer[Any]):
     escalated_at = UtcMoment(allow_null=True)
 
 
-class RoundOutput(serializers.Serializer[Any]):
+class ApprovalRoundOutput(serializers.Serializer[Any]):
     """One round of approval, and the policy version that it was judged by."""
 
     number = serializers.IntegerField()
@@ -97,15 +97,15 @@ class RoundOutput(serializers.Serializer[Any]):
     submitted_by = serializers.CharField()
     expires_at = UtcMoment()
     closed_at = UtcMoment(allow_null=True)
-    steps = StepOutput(many=True)
-    decisions = DecisionOutput(many=True)
+    steps = ApprovalStepOutput(many=True)
+    decisions = BallotOutput(many=True)
 
     def get_amount(self, found: Any) -> str:
         """Return the amount as a decimal string."""
         return plain_decimal(found.amount)
 
 
-class RequestOutput(serializers.Serializer[Any]):
+class ExperimentSummaryOutput(serializers.Serializer[Any]):
     """A request; amounts in `currency` as decimal strings."""
 
     id = serializers.UUIDField()
@@ -141,7 +141,7 @@ class BurnOutput(serializers.Serializer[Any]):
     ends_on = serializers.DateField()
 
 
-class OutcomeOutput(serializers.Serializer[Any]):
+class ExperimentOutcomeOutput(serializers.Serializer[Any]):
     """What it came to; ratios are null where there is nothing to divide by."""
 
     currency = serializers.CharField()
@@ -164,18 +164,18 @@ class OutcomeOutput(serializers.Serializer[Any]):
     missing_successes = serializers.CharField()
 
 
-class ReportOutput(serializers.Serializer[Any]):
+class OutcomeReportOutput(serializers.Serializer[Any]):
     """An outcome report as it was kept."""
 
     number = serializers.IntegerField()
-    figures = OutcomeOutput()
+    figures = ExperimentOutcomeOutput()
     lessons = serializers.CharField()
     reason = serializers.CharField()
     created_at = UtcMoment()
     created_by = serializers.CharField()
 
 
-class FullRequestOutput(RequestOutput):
+class ExperimentOutput(ExperimentSummaryOutput):
     """A request with everything about it."""
 
     hypothesis = serializers.CharField()
@@ -188,20 +188,20 @@ class FullRequestOutput(RequestOutput):
     outcome_name = serializers.CharField()
     outcome_target = serializers.IntegerField(allow_null=True)
     outcome_value = serializers.CharField(allow_null=True)
-    estimate = EstimateOutput()
-    rounds = RoundOutput(many=True)
-    steps = StepOutput(many=True, help_text="of the last round")
-    decisions = DecisionOutput(many=True, help_text="of the last round")
+    estimate = ExperimentEstimateOutput()
+    rounds = ApprovalRoundOutput(many=True)
+    steps = ApprovalStepOutput(many=True, help_text="of the last round")
+    decisions = BallotOutput(many=True, help_text="of the last round")
     burn = BurnOutput(allow_null=True)
-    outcome = OutcomeOutput(allow_null=True)
-    reports = ReportOutput(many=True)
+    outcome = ExperimentOutcomeOutput(allow_null=True)
+    reports = OutcomeReportOutput(many=True)
     files = serializers.ListField(child=serializers.DictField())
 
 
-class RequestPage(serializers.Serializer[Any]):
+class ExperimentPage(serializers.Serializer[Any]):
     """A page of requests."""
 
-    results = RequestOutput(many=True)
+    results = ExperimentSummaryOutput(many=True)
     next = serializers.CharField(allow_null=True)
     previous = serializers.CharField(allow_null=True)
 
@@ -225,7 +225,7 @@ class DelegationPage(serializers.Serializer[Any]):
     previous = serializers.CharField(allow_null=True)
 
 
-class PolicyOutput(serializers.Serializer[Any]):
+class ApprovalPolicyOutput(serializers.Serializer[Any]):
     """The policy in force; version 0 holds until one is stated."""
 
     version = serializers.IntegerField()
@@ -263,7 +263,7 @@ class SimulationOutput(serializers.Serializer[Any]):
     rows = SimulatedOutput(many=True)
 
 
-class CommitmentOutput(serializers.Serializer[Any]):
+class ExperimentCommitmentOutput(serializers.Serializer[Any]):
     """Money that is approved and not yet spent."""
 
     code = serializers.CharField()
@@ -278,10 +278,10 @@ class CommitmentOutput(serializers.Serializer[Any]):
     ends_on = serializers.DateField()
 
 
-class CommitmentPage(serializers.Serializer[Any]):
+class ExperimentCommitmentPage(serializers.Serializer[Any]):
     """What is committed, the largest first, and its sum."""
 
-    results = CommitmentOutput(many=True)
+    results = ExperimentCommitmentOutput(many=True)
     next = serializers.CharField(allow_null=True)
     previous = serializers.CharField(allow_null=True)
     total = serializers.CharField()

@@ -35,13 +35,15 @@ def request_body(found: RequestFacts) -> dict[str, Any]:
         "revision": found.revision.number,
         "budget": found.grant,
     }
-    return dict(answers.RequestOutput(value).data)
+    return dict(answers.ExperimentSummaryOutput(value).data)
 
 
 def full_body(found: RequestFacts, *, actor: Actor, now: datetime) -> dict[str, Any]:
     """Return a request with its estimate, rounds, burn and outcome; some thirty queries."""
     row = selectors.row_of(id=found.id, actor=actor)
-    rounds = answers.RoundOutput(selectors.submissions(id=found.id, now=now), many=True).data
+    rounds = answers.ApprovalRoundOutput(
+        selectors.submissions(id=found.id, now=now), many=True
+    ).data
     content = as_payload(found.proposal)
     names = ("hypothesis", "roi_case", "environments", "sensitivity", "limit", "plans")
     outcome = ("outcome_name", "outcome_target", "outcome_value")
@@ -55,7 +57,7 @@ def full_body(found: RequestFacts, *, actor: Actor, now: datetime) -> dict[str, 
         "decisions": rounds[0]["decisions"] if rounds else [],
         "burn": _burn(found),
         "outcome": results_payload(selectors.results(row=row, now=now)) if found.grant else None,
-        "reports": answers.ReportOutput(selectors.reports(row=row), many=True).data,
+        "reports": answers.OutcomeReportOutput(selectors.reports(row=row), many=True).data,
         "files": [
             {"id": one.public_id, "name": one.name, "size": one.size, "sha256": one.sha256}
             for one in selectors.attachments(id=found.id)
@@ -77,7 +79,7 @@ def policy_body(found: PolicyFacts) -> dict[str, Any]:
         "created_by": found.created_by,
         "created_at": found.created_at,
     }
-    return dict(answers.PolicyOutput(value).data)
+    return dict(answers.ApprovalPolicyOutput(value).data)
 
 
 def commitment_body(found: Commitment) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Policy(APIView):
     permission_classes = [HasScope]
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BUDGETS_READ, "PUT": Scope.BUDGETS_WRITE}
 
-    @extend_schema(operation_id="approval_policy_read", responses=answers.PolicyOutput)
+    @extend_schema(operation_id="approval_policy_read", responses=answers.ApprovalPolicyOutput)
     def get(self, request: Request) -> Response:
         """Return the version in force."""
         known_parameters(request)
@@ -39,12 +39,12 @@ class Policy(APIView):
 
     @extend_schema(
         operation_id="approval_policy_state",
-        request=shapes.PolicyInput,
-        responses=answers.PolicyOutput,
+        request=shapes.ApprovalPolicyInput,
+        responses=answers.ApprovalPolicyOutput,
     )
     def put(self, request: Request) -> Response:
         """State a new version; open rounds keep theirs."""
-        sent = shapes.PolicyInput(data=request.data)
+        sent = shapes.ApprovalPolicyInput(data=request.data)
         sent.is_valid(raise_exception=True)
         stated = services.state_policy(
             policy_text=read_policy(sent.validated_data["policy"]),
@@ -130,7 +130,9 @@ class Commitments(APIView):
     permission_classes = [HasScope]
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.BUDGETS_READ}
 
-    @extend_schema(operation_id="commitments_list", responses=answers.CommitmentPage)
+    @extend_schema(
+        operation_id="experiment_commitments_list", responses=answers.ExperimentCommitmentPage
+    )
     def get(self, request: Request) -> Response:
         """List what experiments may still spend, the largest first."""
         known_parameters(request, "cursor", "page_size")

@@ -35,7 +35,7 @@ class CountsInput(KnownFields):
         return super().to_internal_value(data)
 
 
-class PlanInput(KnownFields):
+class ModelPlanInput(KnownFields):
     """Runs of one model, and the tokens of each."""
 
     provider = serializers.CharField(max_length=255)
@@ -56,16 +56,16 @@ class PlanInput(KnownFields):
         return ModelPlan(**{**values, **{name: Counts(**values[name]) for name in bands}})
 
 
-class EstimateInput(KnownFields):
+class ExperimentEstimateInput(KnownFields):
     """Plans to price; nothing is kept."""
 
-    plans = PlanInput(many=True)
+    plans = ModelPlanInput(many=True)
     team = serializers.CharField(max_length=64, default="", allow_blank=True)
     amount = ExactDecimal(**MONEY, required=False, allow_null=True, default=None)
 
     def to_plans(self) -> tuple[ModelPlan, ...]:
         """Return the plans."""
-        return tuple(PlanInput.to_plan(plan) for plan in self.validated_data["plans"])
+        return tuple(ModelPlanInput.to_plan(plan) for plan in self.validated_data["plans"])
 
 
 def _without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class ProposalInput(KnownFields):
         max_length=254, required=False, help_text="who spends it, by e-mail; else who asks"
     )
     team = serializers.CharField(max_length=64, required=False, help_text="else your only one")
-    plans = PlanInput(many=True)
+    plans = ModelPlanInput(many=True)
     starts_on = serializers.DateField()
     ends_on = serializers.DateField(help_text="last day")
     amount = ExactDecimal(
@@ -120,7 +120,7 @@ class ProposalInput(KnownFields):
                 **said,
                 "owner": said.get("owner") or owner,
                 "team": said.get("team") or team,
-                "plans": tuple(PlanInput.to_plan(plan) for plan in said["plans"]),
+                "plans": tuple(ModelPlanInput.to_plan(plan) for plan in said["plans"]),
                 "environments": without_blanks(said["environments"]),
                 "sensitivity": Sensitivity(said["sensitivity"]),
                 "limit": LimitKind(said["limit"]),
@@ -128,7 +128,7 @@ class ProposalInput(KnownFields):
         )
 
 
-class CreateInput(ProposalInput):
+class ExperimentCreateInput(ProposalInput):
     """A new request, and the tag where its usage carries one already."""
 
     code = serializers.CharField(
@@ -141,7 +141,7 @@ class CreateInput(ProposalInput):
         return super().to_proposal(owner=owner, team=team)
 
 
-class EditInput(ProposalInput):
+class ExperimentEditInput(ProposalInput):
     """The whole content anew, and why."""
 
     note = serializers.CharField(max_length=2000, default="", allow_blank=True)
@@ -152,7 +152,7 @@ class EditInput(ProposalInput):
         return super().to_proposal(owner=owner, team=team)
 
 
-class AmendInput(KnownFields):
+class ExperimentAmendInput(KnownFields):
     """More money, more time, or both."""
 
     amount = ExactDecimal(
@@ -162,19 +162,19 @@ class AmendInput(KnownFields):
     note = serializers.CharField(max_length=2000, help_text="why")
 
 
-class ReasonInput(KnownFields):
+class ExperimentReasonInput(KnownFields):
     """Why."""
 
     reason = serializers.CharField(max_length=1000, default="", allow_blank=True)
 
 
-class LessonsInput(KnownFields):
+class ExperimentLessonsInput(KnownFields):
     """What was learned."""
 
     lessons = serializers.CharField(max_length=4000, default="", allow_blank=True)
 
 
-class DecisionInput(KnownFields):
+class BallotInput(KnownFields):
     """What an approver says; anything but yes says why."""
 
     verdict = serializers.ChoiceField(choices=[one.value for one in Verdict])
@@ -191,7 +191,7 @@ class DelegationInput(KnownFields):
     reason = serializers.CharField(max_length=200, default="", allow_blank=True)
 
 
-class PolicyInput(KnownFields):
+class ApprovalPolicyInput(KnownFields):
     """A whole policy, and why it is changed."""
 
     policy = serializers.JSONField(help_text="see docs/experiments.md")

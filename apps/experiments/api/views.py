@@ -43,7 +43,7 @@ class Experiments(APIView):
             OpenApiParameter("mine", str, description="true: what you ask for or spend"),
             OpenApiParameter("q", str, description="part of the title or code"),
         ],
-        responses=answers.RequestPage,
+        responses=answers.ExperimentPage,
     )
     def get(self, request: Request) -> Response:
         """List requests, the newest first."""
@@ -61,13 +61,13 @@ class Experiments(APIView):
 
     @extend_schema(
         operation_id="experiments_create",
-        request=shapes.CreateInput,
-        responses={201: answers.FullRequestOutput},
+        request=shapes.ExperimentCreateInput,
+        responses={201: answers.ExperimentOutput},
     )
     @once
     def post(self, request: Request) -> Response:
         """Write a request; it is a draft until it is submitted."""
-        sent = shapes.CreateInput(data=request.data)
+        sent = shapes.ExperimentCreateInput(data=request.data)
         sent.is_valid(raise_exception=True)
         code = sent.validated_data["code"]
         actor, now = actor_of(request), timezone.now()
@@ -84,12 +84,12 @@ class Estimate(APIView):
 
     @extend_schema(
         operation_id="experiments_estimate",
-        request=shapes.EstimateInput,
-        responses=answers.EstimateOutput,
+        request=shapes.ExperimentEstimateInput,
+        responses=answers.ExperimentEstimateOutput,
     )
     def post(self, request: Request) -> Response:
         """Price plans by the price book in force; nothing is kept."""
-        sent = shapes.EstimateInput(data=request.data)
+        sent = shapes.ExperimentEstimateInput(data=request.data)
         sent.is_valid(raise_exception=True)
         actor = actor_of(request)
         found = selectors.assess(
@@ -108,7 +108,7 @@ class OneExperiment(APIView):
     permission_classes = [HasScope]
     scopes: ClassVar[dict[str, Scope]] = {"GET": _READ, "PUT": _WRITE}
 
-    @extend_schema(operation_id="experiments_read", responses=answers.FullRequestOutput)
+    @extend_schema(operation_id="experiments_read", responses=answers.ExperimentOutput)
     def get(self, request: Request, experiment: UUID) -> Response:
         """Return a request: estimate, steps, decisions, burn, outcome."""
         actor = actor_of(request)
@@ -117,12 +117,12 @@ class OneExperiment(APIView):
 
     @extend_schema(
         operation_id="experiments_edit",
-        request=shapes.EditInput,
-        responses=answers.FullRequestOutput,
+        request=shapes.ExperimentEditInput,
+        responses=answers.ExperimentOutput,
     )
     def put(self, request: Request, experiment: UUID) -> Response:
         """Write a draft, or one that was sent back, anew."""
-        sent = shapes.EditInput(data=request.data)
+        sent = shapes.ExperimentEditInput(data=request.data)
         sent.is_valid(raise_exception=True)
         note = sent.validated_data["note"]
         actor, now = actor_of(request), timezone.now()
@@ -154,7 +154,7 @@ def _described(name: str, input: Any) -> Callable[[type[_Deed]], type[_Deed]]:
         post=extend_schema(
             operation_id=f"experiments_{name}",
             request=input,
-            responses=answers.FullRequestOutput,
+            responses=answers.ExperimentOutput,
         )
     )
 
@@ -167,66 +167,66 @@ class Submit(_Deed):
         return services.submit(**who)
 
 
-@_described("withdraw", shapes.ReasonInput)
+@_described("withdraw", shapes.ExperimentReasonInput)
 class Withdraw(_Deed):
     """Withdrawal of a request, or of its amendment that waits."""
 
     def act(self, request: Request, **who: Any) -> RequestFacts:
-        sent = shapes.ReasonInput(data=request.data)
+        sent = shapes.ExperimentReasonInput(data=request.data)
         sent.is_valid(raise_exception=True)
         return services.withdraw(**sent.validated_data, **who)
 
 
-@_described("amend", shapes.AmendInput)
+@_described("amend", shapes.ExperimentAmendInput)
 class Amend(_Deed):
     """More money or time; it is approved again."""
 
     def act(self, request: Request, **who: Any) -> RequestFacts:
-        sent = shapes.AmendInput(data=request.data)
+        sent = shapes.ExperimentAmendInput(data=request.data)
         sent.is_valid(raise_exception=True)
         return services.amend(amendment=services.Amendment(**sent.validated_data), **who)
 
 
-@_described("complete", shapes.LessonsInput)
+@_described("complete", shapes.ExperimentLessonsInput)
 class Complete(_Deed):
     """The end, with an outcome report."""
 
     def act(self, request: Request, **who: Any) -> RequestFacts:
-        sent = shapes.LessonsInput(data=request.data)
+        sent = shapes.ExperimentLessonsInput(data=request.data)
         sent.is_valid(raise_exception=True)
         return services.complete(**sent.validated_data, **who)
 
 
-@_described("lessons", shapes.LessonsInput)
+@_described("lessons", shapes.ExperimentLessonsInput)
 class Lessons(_Deed):
     """What was learned, after the end."""
 
     def act(self, request: Request, **who: Any) -> RequestFacts:
-        sent = shapes.LessonsInput(data=request.data)
+        sent = shapes.ExperimentLessonsInput(data=request.data)
         sent.is_valid(raise_exception=True)
         return services.add_lessons(**sent.validated_data, **who)
 
 
-@_described("revoke", shapes.ReasonInput)
+@_described("revoke", shapes.ExperimentReasonInput)
 class Revoke(_Deed):
     """The money taken away; approvers and writers of budgets may."""
 
     scopes: ClassVar[dict[str, Scope]] = {"POST": _READ}
 
     def act(self, request: Request, **who: Any) -> RequestFacts:
-        sent = shapes.ReasonInput(data=request.data)
+        sent = shapes.ExperimentReasonInput(data=request.data)
         sent.is_valid(raise_exception=True)
         return services.revoke(**sent.validated_data, **who)
 
 
-@_described("decide", shapes.DecisionInput)
+@_described("decide", shapes.BallotInput)
 class Decisions(_Deed):
     """A decision about what waits of a request."""
 
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.APPROVALS_DECIDE}
 
     def act(self, request: Request, **who: Any) -> RequestFacts:
-        sent = shapes.DecisionInput(data=request.data)
+        sent = shapes.BallotInput(data=request.data)
         sent.is_valid(raise_exception=True)
         ballot = services.Ballot(
             request=who.pop("id"),
@@ -252,7 +252,7 @@ class Files(APIView):
                 "properties": {"file": {"type": "string", "format": "binary"}},
             }
         },
-        responses={201: answers.FullRequestOutput},
+        responses={201: answers.ExperimentOutput},
     )
     def post(self, request: Request, experiment: UUID) -> Response:
         """Add a file: a PDF, picture, table or text of at most 5 MiB."""
