@@ -70,8 +70,8 @@ def spliced(timeline: Iterable[Step], new: Step) -> Timeline:
 
 def same_price(one: Rate | None, other: Rate | None) -> bool:
     """Tell whether two rates charge alike, whatever unit size they are written for."""
-    if one is None or other is None:
-        return one is other
+    if one is None or other is None or one == other:
+        return one == other
     return one.currency == other.currency and per_unit(one) == per_unit(other)
 
 
