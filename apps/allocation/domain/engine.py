@@ -113,6 +113,8 @@ class AxisAllocation:
         self._markup_places: dict[tuple[str, str, str], int] = {}
         self._moving = [rule for rule in self.rules if rule.method not in APART]
         self._router = Router(self.rules, self._weigh(set(everyone) | set(self.owners)))
+        asking = any(rule.scope.facts or rule.scope.tags for rule in self._moving)
+        self._fit_all = None if asking else tuple(range(len(self._moving)))
         self._splits = self._solve()
 
     def _weigh(self, everyone: set[str]) -> dict[str, Weights]:
@@ -139,6 +141,9 @@ class AxisAllocation:
         return splits
 
     def _fits(self, facts: Facts) -> tuple[int, ...]:
+        """Return the places of the rules whose scope a source satisfies, its holder aside."""
+        if self._fit_all is not None:
+            return self._fit_all
         return tuple(index for index, rule in enumerate(self._moving) if rule.scope.fits(facts))
 
     def _split(self, route: Route) -> _Split:

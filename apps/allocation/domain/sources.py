@@ -35,6 +35,10 @@ def in_quanta(amounts: Sequence[Decimal]) -> list[int]:
     handed out by largest remainder in the order given (the caller sorts by a stable key). So the
     sum of a run's sources is the cost base to within half a quantum, however many there are.
     """
+    scaled = [EXACT.scaleb(amount, PUBLISHED_DECIMALS) for amount in amounts]
+    whole = [int(amount) for amount in scaled]
+    if whole == scaled:
+        return whole
     places = max((_decimals(amount) for amount in amounts), default=0)
     extra = max(places - PUBLISHED_DECIMALS, 0)
     finest = [int(EXACT.scaleb(amount, PUBLISHED_DECIMALS + extra)) for amount in amounts]
