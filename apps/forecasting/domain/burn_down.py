@@ -1,4 +1,4 @@
-"""Where spend will stand at the end of a window: recent level, weekday profile, empirical band.
+"""Where spend will stand at the end of a window: recent level and drift, weekdays, a band.
 
 Nothing is assumed of how spend is distributed: the band comes from how far the same procedure was
 off on the series' own past, origin by origin. With little history it says so.
@@ -56,21 +56,54 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Crossing:
+    """The day on which a limit is passed; None within no day foreseen, or without a band.
+
+    `earliest` is the day of the ninetieth percentile, `latest` that of the tenth.
+    """
+
+    earliest: date | None
+    likely: date | None
+    latest: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """Foreseen spend by day, cumulative; `history_days` it rests on, `origins` the band rests on.
 
-    `points` is empty when there is not enough history, and `reason` says so in words.
+    `points` is empty when there is not enough history, and `reason` says so in words; `run_rate`,
+    the mean of the last two weeks' days or of those that there are, is told all the same.
     """
 
     points: tuple[Point, ...]
     history_days: int
     origins: int
     reason: str = ""
+    run_rate: Decimal = _NONE
 
     @property
     def end(self) -> Point | None:
         """Return what is foreseen through the last day, if anything."""
         return self.points[-1] if self.points else None
+
+    def crossing(self, *, left: Decimal) -> Crossing:
+        """Return the first days on which what was left after the history is foreseen to be used up.
+
+        Already used up: the first day of the forecast.
+        """
+        return Crossing(
+            earliest=self._first(left, [point.high for point in self.points]),
+            likely=self._first(left, [point.expected for point in self.points]),
+            latest=self._first(left, [point.low for point in self.points]),
+        )
+
+    def _first(self, left: Decimal, spent: Sequence[Decimal | None]) -> date | None:
+        passed = (
+            point.day
+            for point, amount in zip(self.points, spent, strict=True)
+            if amount is not None and amount > left
+        )
+        return next(passed, None)
 
 
 def forecast(*, history: Mapping[date, Decimal], through: date, until: date) -> Forecast:
@@ -82,12 +115,15 @@ def forecast(*, history: Mapping[date, Decimal], through: date, until: date) -> 
     first = min((day for day, amount in history.items() if amount and day <= through), default=None)
     days = 0 if first is None else (through - first).days + 1
     ahead = (until - through).days
-    if first is None or days < FEWEST_DAYS:
-        text = f"Not enough history: {days} complete days of {FEWEST_DAYS}."
-        return Forecast((), days, 0, text)
-    if ahead <= 0:
-        return Forecast((), days, 0, "The window is over.")
+    if first is None:
+        return Forecast((), 0, 0, f"Not enough history: 0 complete days of {FEWEST_DAYS}.")
     series = [history.get(first + _DAY * n, _NONE) for n in range(days)]
+    run_rate = _run_rate(series)
+    if days < FEWEST_DAYS:
+        text = f"Not enough history: {days} complete days of {FEWEST_DAYS}."
+        return Forecast((), days, 0, text, run_rate)
+    if ahead <= 0:
+        return Forecast((), days, 0, "The window is over.", run_rate)
     expected = _cumulative(_predicted(series, first.weekday(), ahead))
     ratios = _past_ratios(series, first.weekday(), ahead)
     origins = min((len(found) for found in ratios.values()), default=0)
@@ -95,18 +131,55 @@ def forecast(*, history: Mapping[date, Decimal], through: date, until: date) -> 
     points = tuple(
         _point(through + _DAY * (n + 1), expected[n], _between(bands, n + 1)) for n in range(ahead)
     )
-    return Forecast(points, days, origins)
+    return Forecast(points, days, origins, run_rate=run_rate)
+
+
+def _run_rate(series: Sequence[Decimal]) -> Decimal:
+    recent = series[-_LEVEL_DAYS:]
+    return _shown(EXACT.divide(_total(recent), Decimal(len(recent))))
 
 
 def _predicted(series: Sequence[Decimal], weekday: int, ahead: int) -> list[Decimal]:
-    """Return the foreseen spend of the days after a series whose first day is that weekday."""
-    profile = _profile(series[-_PROFILE_DAYS:], weekday + max(len(series) - _PROFILE_DAYS, 0))
-    recent = series[-_LEVEL_DAYS:]
-    start = weekday + len(series) - len(recent)
-    weights = _total([profile[(start + n) % 7] for n in range(len(recent))])
-    level = EXACT.divide(_total(recent), weights) if weights else _NONE
+    """Return the foreseen spend of the days after a series whose first day is that weekday.
+
+    The level of two weeks, moved by how the second stood against the first, times each weekday's
+    share. A drift of one week is carried on once, not compounded: growth rarely lasts a month.
+    """
+    known = _tamed(series[-_PROFILE_DAYS:])
+    first = weekday + len(series) - len(known)
+    profile = _profile(known, first)
+    recent = known[-_LEVEL_DAYS:]
+    start = first + len(known) - len(recent)
+    level = _level(recent, profile, start)
+    if len(recent) == _LEVEL_DAYS:
+        earlier = _level(recent[:7], profile, start)
+        later = _level(recent[7:], profile, start + 7)
+        level = EXACT.multiply(level, EXACT.add(_ONE, _drift(earlier, later)))
     following = weekday + len(series)
     return [EXACT.multiply(level, profile[(following + n) % 7]) for n in range(ahead)]
+
+
+def _tamed(series: Sequence[Decimal]) -> list[Decimal]:
+    """Return a series whose single largest day is at most twice the next: once is no pattern.
+
+    Spikes that come again stay as they are, each other's measure.
+    """
+    if len(series) < 2:
+        return list(series)
+    most = EXACT.multiply(sorted(series)[-2], Decimal(2))
+    return [min(amount, most) if most else amount for amount in series]
+
+
+def _level(series: Sequence[Decimal], profile: Sequence[Decimal], weekday: int) -> Decimal:
+    """Return the mean day with the weekdays' shares taken out."""
+    weights = _total([profile[(weekday + n) % 7] for n in range(len(series))])
+    return EXACT.divide(_total(series), weights) if weights else _NONE
+
+
+def _drift(earlier: Decimal, later: Decimal) -> Decimal:
+    """Return how two weeks differ, from -1 to 1: a tenth more is about a twentieth."""
+    both = EXACT.add(earlier, later)
+    return EXACT.divide(EXACT.subtract(later, earlier), both) if both else _NONE
 
 
 def _profile(series: Sequence[Decimal], weekday: int) -> list[Decimal]:
