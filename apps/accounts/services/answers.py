@@ -22,6 +22,9 @@ _SUCCESS: Final = range(200, 300)
 _LOCK: Final = 0x6964656D  # first half of the advisory lock's key; the second is owner and key
 
 
+_OF_AN_ANSWER: Final = ("request_digest", "status", "content_type", "body", "created_at")
+
+
 class KeyNotUsable(Invalid):
     """The Idempotency-Key is empty, too long, or not plain text."""
 
@@ -135,14 +138,15 @@ def _again(kept: KeptAnswer, digest: bytes) -> Answer:
 
 
 def _keep(owner: str, key: str, digest: bytes, answer: Answer, now: datetime) -> None:
-    KeptAnswer.objects.update_or_create(
+    row = KeptAnswer(
         owner=owner,
         key=key,
-        defaults={
-            "request_digest": digest,
-            "status": answer.status,
-            "content_type": answer.content_type,
-            "body": answer.body,
-            "created_at": now,
-        },
+        request_digest=digest,
+        status=answer.status,
+        content_type=answer.content_type,
+        body=answer.body,
+        created_at=now,
+    )
+    KeptAnswer.objects.bulk_create(
+        [row], update_conflicts=True, unique_fields=["owner", "key"], update_fields=_OF_AN_ANSWER
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.utils import timezone
@@ -31,6 +31,7 @@ from apps.core.api.listing import page_of
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import FieldError, Invalid
+from apps.rating import selectors as rating
 
 
 class Check(APIView):
@@ -53,6 +54,11 @@ class Authorize(APIView):
 
     permission_classes = [HasScope]
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.BUDGETS_AUTHORIZE}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let prices be read before the one transaction, where they may be kept."""
+        super().initial(request, *args, **kwargs)
+        rating.read_missed()
 
     @extend_schema(
         operation_id="guardrails_authorize",

@@ -28,6 +28,7 @@ from apps.rating.selectors.book import (
     is_outdated,
     price_book,
     quote_changes,
+    read_missed,
     version_in_force,
     versions,
 )
@@ -106,6 +107,7 @@ __all__ = [
     "proposed_book",
     "quote_changes",
     "reach",
+    "read_missed",
     "sent_name",
     "sheet_csv",
     "sheet_xlsx",

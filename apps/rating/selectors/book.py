@@ -23,7 +23,7 @@ from apps.rating.domain.book import PriceBook, PriceRow, SkuKey
 from apps.rating.domain.discounts import Discount
 from apps.rating.domain.mapping import Meaning
 from apps.rating.domain.prices import BEGINNING, FOREVER
-from apps.rating.models import ContractPrice, CurrentVersion, ModelMapping, PriceBookVersion
+from apps.rating.models import ContractPrice, ModelMapping, PriceBookVersion
 from apps.rating.selectors.terms import TERMS, stored_terms
 
 _MOST_BOOKS: Final = 16
@@ -51,7 +51,7 @@ def price_book(*, version: int | None = None) -> PriceBook:
     """Return the price book in force, or an older version of it; at most five queries.
 
     Books are kept in the process by schema and version. One that is read inside a transaction
-    is not kept, as it may show rows that never commit.
+    is not kept, as it may show rows that never commit; `read_missed` reads it again outside.
 
     :raises VersionUnknown: when there is no such version.
     """
@@ -61,9 +61,22 @@ def price_book(*, version: int | None = None) -> PriceBook:
     book = _books.get(key)
     if book is None:
         book = PriceBook(version=facts.version, source=StoredPrices(facts))
-        if not connection.in_atomic_block:
+        if connection.in_atomic_block:
+            _missed.add(schema)
+        else:
             _books.put(key, book)
     return book
+
+
+def read_missed() -> None:
+    """Read and keep the book in force that was missed inside a transaction; else ask nothing.
+
+    For doors whose whole work is one transaction, before it begins.
+    """
+    schema = current_schema()
+    if schema in _missed and not connection.in_atomic_block:
+        _missed.discard(schema)
+        price_book()
 
 
 def version_in_force() -> tuple[int, datetime]:
@@ -80,8 +93,15 @@ def version_in_force() -> tuple[int, datetime]:
 
 
 def current_version() -> VersionFacts:
-    """Return the version in force."""
-    return _facts(CurrentVersion.objects.select_related("version").get(pk=1).version)
+    """Return the version in force; one short query, as every question of a price begins here."""
+    schema = connection.ops.quote_name(current_schema())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT v.id, v.catalog_known_at, v.contract_known_at, v.adopted_at, v.adopted_by "  # noqa: S608 - quoted identifiers only
+            f"FROM {schema}.rating_currentversion c "
+            f"JOIN {schema}.rating_pricebookversion v ON v.id = c.version_id"
+        )
+        return VersionFacts(*cursor.fetchone())
 
 
 def versions(*, limit: int) -> list[VersionFacts]:
@@ -291,3 +311,5 @@ class _Books:
 
 
 _books: Final = _Books()
+_missed: Final[set[str]] = set()
+"""Schemas whose book in force was read inside a transaction, and so was not kept."""
