@@ -11,7 +11,7 @@ import sys
 
 ALL = (
     *("rating", "decode", "allocation", "ingest", "http_ingest", "http_singles", "tenancy"),
-    *("memory", "close", "pdf"),
+    *("guardrails", "forecast", "memory", "close", "pdf"),
 )
 ON_DEMAND = ("large",)
 """Ten minutes and gigabytes: run only when it is named."""

@@ -1,6 +1,6 @@
 """Sends small requests over many connections and times the answers: by wrk where it is installed.
 
-Requests count upwards: `{n}` in their body becomes twelve digits that no other request has.
+Requests count upwards: `{n}` in body and headers becomes twelve digits that no other request has.
 """
 
 from __future__ import annotations
@@ -22,8 +22,16 @@ local path, body = %s, %s
 local headers = {%s}
 local before, after = body:match("^(.-){n}(.*)$")
 local n = %d
+local counted = {}
+for name, value in pairs(headers) do
+    local first, last = value:match("^(.-){n}(.*)$")
+    if first then counted[name] = {first, last} end
+end
 request = function()
     n = n + 1
+    for name, ends in pairs(counted) do
+        headers[name] = ends[1] .. string.format("%%012d", n) .. ends[2]
+    end
     local text = before and (before .. string.format("%%012d", n) .. after) or body
     return wrk.format("POST", path, headers, text)
 end
@@ -35,7 +43,7 @@ _FAR: Final = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is sent where: one POST, its headers by name, its body with `{n}` at most once."""
+    """What is sent where: one POST, its headers by name, its body; `{n}` at most once in each."""
 
     port: int
     path: str
@@ -152,6 +160,7 @@ def _requests(target: Target, start: int) -> Iterator[bytes]:
         number += 1
         body = f"{before}{number:012d}{after}" if found else target.body
         head = "".join(f"{name}: {value}\r\n" for name, value in target.headers.items())
+        head = head.replace("{n}", f"{number:012d}")
         yield (
             f"POST {target.path} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
