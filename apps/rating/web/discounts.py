@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.views.generic import FormView, TemplateView, View
+from django.views.generic import FormView, TemplateView
 
-from apps.audit import selectors as audit
 from apps.core import presentation
 from apps.core.domain.access import Scope
-from apps.core.domain.errors import Missing, Refusal
+from apps.core.domain.errors import Refusal
 from apps.core.web.exports import list_response
 from apps.core.web.lists import Column, DataList, Empty, ListState
 from apps.core.web.page import Action, Crumb, Fact, Page
-from apps.core.web.parts import Entry
 from apps.core.web.views import PageMixin
 from apps.rating import selectors, services
 from apps.rating.selectors import DiscountFacts
 from apps.rating.tasks import request_adoption
-from apps.rating.web.forms import EndForm, show_refusal
+from apps.rating.web.endings import EndTerm, WithdrawTerm, entries_of
+from apps.rating.web.forms import show_refusal
 from apps.rating.web.tabs import exact_percent, here, price_tabs
 from apps.rating.web.term_forms import DiscountForm
 
@@ -38,11 +37,6 @@ _COLUMNS: Final = (
     Column(key="valid_to", label="To", kind="when", wide=True),
     Column(key="note", label="Note", wide=True),
 )
-_DEEDS: Final = {
-    "discount.recorded": "recorded this discount",
-    "discount.ended": "set the end of this discount",
-    "discount.withdrawn": "withdrew this discount",
-}
 
 
 class Discounts(PageMixin, TemplateView):
@@ -187,7 +181,8 @@ class DiscountPage(PageMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         one = self._discount
         may_change = self.actor.may(Scope.PRICES_WRITE) and one.known_to is None
-        shown = {"discount": one, "may_change": may_change, "entries": _entries(one)}
+        entries = entries_of(subject="discount", term=one.id, word="discount", note=one.note)
+        shown = {"discount": one, "may_change": may_change, "entries": entries}
         if one.known_to is None:
             shown["cautions"] = selectors.cautions(discount=one.id)
         return super().get_context_data(**{**kwargs, **shown})
@@ -197,74 +192,27 @@ class DiscountPage(PageMixin, TemplateView):
         return selectors.discount(self.kwargs["discount"])
 
 
-class EndDiscount(PageMixin, FormView):  # type: ignore[type-arg]
+class EndDiscount(EndTerm):
     """Ends a discount at a moment."""
 
-    template_name = "rating/price_end.html"
-    form_class = EndForm
-    scopes = _WRITE
+    argument = "discount"
+    shown_at = "rating:discount"
+    deed = services.end_discount
+    submit = "End the discount"
 
     def page(self) -> Page:
         one = selectors.discount(self.kwargs["discount"])
         return Page(title="End a discount", subtitle=one.scope_in_words, crumbs=[here(), _crumb()])
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        back = reverse("rating:discount", args=[self.kwargs["discount"]])
-        return super().get_context_data(cancel_url=back, submit="End the discount", **kwargs)
 
-    def form_valid(self, form: EndForm) -> HttpResponse:
-        try:
-            ended = services.end_discount(
-                discount=self.kwargs["discount"],
-                valid_to=form.cleaned_data["valid_to"],
-                actor=self.actor,
-                now=timezone.now(),
-            )
-        except Missing:
-            raise
-        except Refusal as refusal:
-            show_refusal(form, refusal)
-            return self.form_invalid(form)
-        request_adoption()
-        messages.success(self.request, "The discount ends then; open months are being re-rated.")
-        return HttpResponseRedirect(reverse("rating:discount", args=[ended]))
-
-
-class WithdrawDiscount(PageMixin, View):
+class WithdrawDiscount(WithdrawTerm):
     """Withdraws a discount that was entered in error."""
 
-    http_method_names = ["post"]
-    scopes: ClassVar[dict[str, Scope | None]] = {"POST": Scope.PRICES_WRITE}
-
-    def post(self, request: HttpRequest, discount: UUID) -> HttpResponse:
-        try:
-            services.withdraw_discount(
-                discount=discount,
-                reason=request.POST.get("reason", ""),
-                actor=self.actor,
-                now=timezone.now(),
-            )
-        except services.DiscountNotValid as refusal:
-            messages.error(request, refusal.message)
-        else:
-            request_adoption()
-            messages.success(request, "The discount is withdrawn; open months are being re-rated.")
-        return HttpResponseRedirect(reverse("rating:discount", args=[discount]))
+    argument = "discount"
+    shown_at = "rating:discount"
+    deed = services.withdraw_discount
+    refused = services.DiscountNotValid
 
 
 def _crumb() -> Crumb:
     return Crumb("Discounts", reverse("rating:discounts"))
-
-
-def _entries(one: DiscountFacts) -> list[Entry]:
-    history = audit.history(subject="discount", subject_id=str(one.id))
-    return [
-        Entry(
-            at=each.at,
-            actor=each.actor,
-            text=_DEEDS.get(each.action, each.action),
-            detail=str(each.detail.get("reason", "")) or one.note,
-            mark=each.hash[:12],
-        )
-        for each in reversed(history)
-    ]
