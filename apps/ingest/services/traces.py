@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 from django.db import InterfaceError, OperationalError, connection
@@ -74,7 +74,7 @@ def _lock_class() -> int:
     return crc32(f"otlp:{current_schema()}".encode()) - 2**31
 
 
-def _ask(statement: str, values: list[object]) -> None:
+def _ask(statement: str, values: list[Any]) -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute(statement, values)
