@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
@@ -12,13 +12,11 @@ from apps.budgets.domain.budgets import DEFAULT_THRESHOLDS, BudgetDraft
 from apps.budgets.domain.decisions import Ask
 from apps.budgets.domain.limits import NO_ROLLOVER, Limit, Rollover
 from apps.budgets.domain.policies import PolicyDraft, Rules
-from apps.budgets.domain.windows import Window
+from apps.budgets.domain.windows import Window, first_day_of
 from apps.core.domain.access import Actor
 from apps.core.domain.months import Month, local_day
 from apps.tenants.selectors import TenantFacts
 from finops_platform.demo.script import Script
-
-_PROBE: Final = Decimal(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,10 @@ class _Wish:
 
 _WISHES: Final = {
     "acme": (
-        _Wish("All of AI spend", {}, "0.62", rollover=Rollover(overspend=True)),
+        _Wish("All of AI spend", {}, "0.62"),
         _Wish("Developer tools", {"team": "developer-tools"}, "0.93", Limit.HARD, holds=("1.20",)),
         _Wish("Support automation", {"team": "support"}, "0.71"),
-        _Wish("Search", {"team": "search"}, "0.55", rollover=Rollover(unused_cap=Decimal(500))),
+        _Wish("Search", {"team": "search"}, "0.55", rollover=Rollover(unused_cap=Decimal(5))),
         _Wish(
             "Research, last 30 days", {"team": "research"}, "0.84", window=Window.ROLLING, days=30
         ),
@@ -60,7 +58,8 @@ def ensure_budgets(
 ) -> None:
     """Set the budgets and a policy of a demo tenant, unless it has any."""
     today = local_day(now, tenant.timezone)
-    if selectors.standings(actor=actor, on=today, with_retired=True):
+    known = selectors.standings(actor=actor, on=today, with_retired=True)
+    if any(not one.budget.is_grant for one in known):
         return
     owners = [row["email"] for row in script["people"] if row["role"] == "finance"]
     for wish in _WISHES.get(script["slug"], ()):
@@ -80,24 +79,27 @@ def _set(
     actor: Actor,
     now: datetime,
 ) -> None:
+    spent = selectors.spent_by(
+        scope=wish.scope,
+        currency=tenant.currency,
+        first=_first_day(wish, today),
+        end=today + timedelta(days=1),
+    )
+    amount = (spent / Decimal(wish.used)).quantize(Decimal(1), ROUND_CEILING)
     draft = BudgetDraft(
         name=wish.name,
-        amount=_PROBE,
+        amount=max(amount, Decimal(1)),
         currency=tenant.currency,
         scope=wish.scope,
         window=wish.window,
         starts_on=None if wish.window is Window.ROLLING else first.first_day,
         days=wish.days,
         limit=wish.limit,
-        rollover=NO_ROLLOVER,
+        rollover=wish.rollover,
         thresholds=DEFAULT_THRESHOLDS,
         owners=owners,
     )
-    made = services.create(draft=draft, actor=actor, now=now)
-    spent = selectors.standing(budget=made, actor=actor, on=today).counters.spent
-    amount = max((spent / Decimal(wish.used)).quantize(Decimal(1), ROUND_CEILING), Decimal(10))
-    kept = replace(draft, amount=amount, rollover=wish.rollover, starts_on=None)
-    services.change(budget=made, draft=kept, actor=actor, now=now)
+    services.create(draft=draft, actor=actor, now=now)
     for held in wish.holds:
         ask = Ask(
             tags=wish.scope,
@@ -108,3 +110,9 @@ def _set(
             ttl_seconds=int(timedelta(hours=12).total_seconds()),
         )
         services.authorize(ask=ask, actor=actor, now=now)
+
+
+def _first_day(wish: _Wish, today: date) -> date:
+    if wish.days is not None:
+        return today - timedelta(days=wish.days - 1)
+    return first_day_of(wish.window, today)

@@ -71,7 +71,7 @@ def test_an_authorization_holds_its_cost_in_every_budget_or_in_none(acme):
     assert second.verdict is Verdict.DENY
     assert second.hold is None
     assert [(one.code, one.budget) for one in second.reasons] == [("budget_exhausted", small)]
-    assert "0.50 USD is left, and 1.00 USD is asked for" in second.reasons[0].message
+    assert "USD 0.50 is left, and USD 1.00 is asked for" in second.reasons[0].message
     assert counters(large)[1] == counters(small)[1] == 1
     assert verified()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -16,6 +17,11 @@ from apps.allocation import services as allocation
 from apps.allocation.domain.payload import read_rule
 from apps.allocation.domain.rules import Axis
 from apps.allocation.domain.transfers import AdjustmentDraft
+from apps.budgets import services as budgets
+from apps.budgets.domain.budgets import BudgetDraft, Threshold
+from apps.budgets.domain.decisions import Ask
+from apps.budgets.domain.policies import PolicyDraft, Rules
+from apps.budgets.domain.windows import Window
 from apps.chargeback import selectors as statements
 from apps.chargeback import services as chargeback
 from apps.chargeback.domain.acceptance import Decision, DisputeDraft, Outcome, Policy, Upload
@@ -154,6 +160,7 @@ def month(marker: str) -> Iterator[str]:
     notifications.post(message=notice, recipients=[f"cfo@{marker}.example"], now=NOW)
     yield "terms and notice"
     yield from _experiment(marker, people)
+    yield from _budgeted(marker)
     run = closing.start_close(month=MONTH, actor=people["prepares"], now=NOW)
     yield "close"
     yield from _advanced(run.id)
@@ -380,6 +387,44 @@ def _put_right(marker: str, key: Actor, finance: Actor) -> Iterator[str]:
 
 
 AGENT = {"gen_ai.usage.input_tokens": 10}
+
+
+def _budgeted(marker: str) -> Iterator[str]:
+    """Set budgets and policies, hold money, cross a threshold."""
+    draft = BudgetDraft(
+        name=marker,
+        amount=Decimal(100),
+        currency="USD",
+        scope={"feature": marker},
+        window=Window.YEAR,
+        owners=[f"owner@{marker}.example"],
+        thresholds=[Threshold(Decimal("0.01"))],
+    )
+    limited = budgets.create(draft=draft, actor=ACTOR, now=NOW)
+    rolling = replace(draft, window=Window.ROLLING, days=60, thresholds=())
+    budgets.create(draft=rolling, actor=ACTOR, now=NOW)
+    yield "budgets"
+    later = NOW + timedelta(days=1)
+    budgets.raise_limit(
+        budget=limited, amount=Decimal(1), expires_at=later, reason=marker, actor=ACTOR, now=NOW
+    )
+    ask = Ask(tags={"feature": marker}, amount=Decimal(1), currency="USD")
+    assert budgets.authorize(ask=ask, actor=ACTOR, now=NOW).hold is not None
+    budgets.tend(now=NOW)
+    budgets.snooze(budget=limited, until=later, reason=marker, actor=ACTOR, now=NOW)
+    yield "hold and alert"
+    policy = PolicyDraft(
+        name=marker,
+        rules=Rules(denied_models=(marker,)),
+        scope={"feature": marker},
+        valid_from=NOW.date(),
+    )
+    budgets.create_policy(draft=policy, actor=ACTOR, now=NOW)
+    justified = budgets.JustificationDraft(
+        scope={}, reason=marker, valid_from=NOW.date(), valid_to=later.date()
+    )
+    budgets.justify(draft=justified, actor=ACTOR, now=NOW)
+    yield "policy"
 
 
 def _directory(marker: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from apps.budgets.domain.limits import NO_ROLLOVER, Limit, Rollover
 from apps.budgets.domain.scope import refusals_of_scope
@@ -115,6 +115,30 @@ class BudgetFacts:
     created_at: datetime
     created_by: str
     retired_at: datetime | None
+
+    @classmethod
+    def probe(cls, *, scope: Mapping[str, str], rule: WindowRule, currency: str) -> BudgetFacts:
+        """Return a budget that is not kept anywhere, to ask what it would have drawn."""
+        return cls(
+            key=0,
+            id=uuid4(),
+            name="probe",
+            scope=scope,
+            rule=rule,
+            amount=Decimal(0),
+            currency=currency,
+            limit=Limit.SOFT,
+            rollover=NO_ROLLOVER,
+            thresholds=(),
+            owners=(),
+            unpriced=Unpriced.DENY,
+            on_failure=OnFailure.OPEN,
+            is_grant=False,
+            team="",
+            created_at=datetime.min.replace(tzinfo=UTC),
+            created_by="",
+            retired_at=None,
+        )
 
     @property
     def is_hard(self) -> bool:

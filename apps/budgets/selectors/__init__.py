@@ -22,6 +22,7 @@ from apps.budgets.selectors.forecasts import (
     Foreseen,
     daily_spend,
     foreseen,
+    spent_by,
     statement_figures,
 )
 from apps.budgets.selectors.guardrails import (
@@ -65,6 +66,7 @@ __all__ = [
     "policy",
     "raises",
     "snoozed_until",
+    "spent_by",
     "standing",
     "standings",
     "statement_figures",

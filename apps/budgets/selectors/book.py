@@ -36,6 +36,7 @@ from apps.usage.selectors.spend import Spend
 
 _MOST_BOOKS: Final = 64
 _MOST_KNOWN: Final = 200_000
+_MOST_SUBJECTS: Final = 10_000
 
 
 class Drawn(NamedTuple):
@@ -91,6 +92,7 @@ class BudgetBook:
         self._tag_sets: dict[int, TagSetFacts] = {}
         self._skus: dict[int, SkuFacts] = {}
         self._matching: dict[tuple[int, int, int, str], tuple[BudgetFacts, ...]] = {}
+        self._limiting: dict[tuple[object, ...], tuple[BudgetFacts, ...]] = {}
         self._rates: dict[tuple[Month, str, str], Decimal | None] = {}
 
     @cached_property
@@ -118,6 +120,17 @@ class BudgetBook:
     def live(self) -> list[BudgetFacts]:
         """Return the budgets that limit something, by key."""
         return [one for _, one in sorted(self.budgets.items()) if one.is_live]
+
+    def limiting(self, subject: Subject, on: date) -> tuple[BudgetFacts, ...]:
+        """Return the budgets that limit use on a day, in the order of locks; kept by subject."""
+        key = (frozenset(subject.values.items()), subject.cost_centers)
+        found = self._limiting.get(key)
+        if found is None:
+            if len(self._limiting) >= _MOST_SUBJECTS:
+                self._limiting.clear()
+            found = tuple(one for one in self.live if matches(one.scope, subject))
+            self._limiting[key] = found
+        return tuple(one for one in found if one.rule.window_of(on) is not None)
 
     def learn(self, spends: Iterable[tuple[int, int]]) -> None:
         """Read the tag sets and SKUs of spend that are not known yet; at most two queries."""

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from apps.budgets.domain.budgets import BudgetFacts
 from apps.budgets.domain.limits import Counters
-from apps.budgets.domain.scope import Subject, matches, may_see
+from apps.budgets.domain.scope import Subject, may_see
 from apps.budgets.domain.windows import Days
 from apps.budgets.models import Budget, BudgetRaise, BudgetWindow, DailySpend, Snooze
 from apps.budgets.selectors.book import current_book
@@ -170,11 +170,7 @@ def left_of(*, scope: Mapping[str, str], on: date) -> list[BudgetLeft]:
     if "cost_center" in scope:
         centers = subject.cost_centers | {scope["cost_center"]}
         subject = Subject(subject.values, centers)
-    matching = [
-        one
-        for one in found.live
-        if matches(one.scope, subject) and one.rule.window_of(on) is not None
-    ]
+    matching = list(found.limiting(subject, on))
     return [
         BudgetLeft(
             budget=one.budget.id,

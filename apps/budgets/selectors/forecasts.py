@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from apps.budgets.domain.budgets import BudgetFacts
-from apps.budgets.domain.windows import Window
+from apps.budgets.domain.windows import Window, WindowRule
 from apps.budgets.models import Budget
 from apps.budgets.selectors.book import BudgetBook, current_book
 from apps.budgets.selectors.budgets import Standing, in_windows
@@ -83,6 +83,20 @@ def daily_spend(
                 days = daily.setdefault(budget.key, {})
                 days[spend.day] = EXACT.add(days.get(spend.day, _NONE), amount)
     return daily
+
+
+def spent_by(*, scope: Mapping[str, str], currency: str, first: date, end: date) -> Decimal:
+    """Return what a budget on a scope would have spent over the days [first, end)."""
+    rule = WindowRule(Window.FIXED, first, end - _DAY)
+    probe = BudgetFacts.probe(scope=scope, rule=rule, currency=currency)
+    found = BudgetBook(probe.id, [probe])
+    spends = spend_of_days(first=first, end=end)
+    found.learn((one.tag_set, one.sku) for one in spends)
+    total = _NONE
+    for spend in spends:
+        for _, _, amount in found.drawn(spend):
+            total = EXACT.add(total, amount or _NONE)
+    return total
 
 
 def statement_figures(*, month: Month) -> list[BudgetFigure]:

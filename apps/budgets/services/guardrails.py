@@ -152,11 +152,7 @@ def _case(ask: Ask, actor: Actor, now: datetime) -> _Case:
         account=ask.account,
         on=today,
     )
-    budgets = tuple(
-        one
-        for one in found.live
-        if matches(one.scope, subject) and one.rule.window_of(today) is not None
-    )
+    budgets = found.limiting(subject, today)
     case = _Case(ask, actor, now, today, found, rated, subject, budgets, ())
     return replace(case, reasons=(*_of_policies(case), *_of_grants(case)))
 
@@ -377,8 +373,8 @@ def _money(amount: Decimal, currency: str) -> str:
     """Return an amount for a sentence: to the minor unit, or to the digit that says something."""
     rounded = amount.quantize(minor_quantum(currency))
     if rounded == 0 and amount != 0:
-        return f"{plain_decimal(amount.quantize(Decimal('1e-9')))} {currency}"
-    return f"{rounded:f} {currency}"
+        return f"{currency} {plain_decimal(amount.quantize(Decimal('1e-9')))}"
+    return f"{currency} {rounded:f}"
 
 
 __all__ = ["Estimate", "authorize", "check"]

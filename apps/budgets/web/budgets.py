@@ -43,19 +43,17 @@ _EMPTY: Final = Empty(
 )
 _COLUMNS: Final = (
     Column(key="name", label="Budget", link="url", sortable=True),
-    Column(key="scope", label="Scope", wide=True),
-    Column(key="window", label="Window", wide=True),
+    Column(key="state", label="State", kind="badge"),
     Column(key="limit", label="Limit", kind="money", currency_key="currency", sortable=True),
     Column(key="spent", label="Spent", kind="money", currency_key="currency", sortable=True),
     Column(
-        key="held",
-        label="Held",
+        key="left",
+        label="Left",
         kind="money",
         currency_key="currency",
-        wide=True,
-        help="Set aside by authorizations that are not settled yet.",
+        sortable=True,
+        help="What is neither spent nor held by authorizations that are not settled yet.",
     ),
-    Column(key="left", label="Left", kind="money", currency_key="currency", sortable=True),
     Column(key="used", label="Used", kind="pct", sortable=True),
     Column(
         key="forecast",
@@ -65,7 +63,7 @@ _COLUMNS: Final = (
         wide=True,
         help="What will have been spent at the end of the window.",
     ),
-    Column(key="state", label="State", kind="badge"),
+    Column(key="about", label="Scope and window", wide=True),
 )
 
 
@@ -123,7 +121,7 @@ class Budgets(PageMixin, TemplateView):
         rows = [
             row
             for row in self._rows
-            if words in f"{row.name} {row.scope}".lower() and wanted in ("", row.state)
+            if words in f"{row.name} {row.about}".lower() and wanted in ("", row.state)
         ]
         return DataList(
             key="budgets",

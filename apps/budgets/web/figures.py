@@ -36,7 +36,7 @@ class Row:
     id: str
     name: str
     url: str
-    scope: str
+    about: str
     window: str
     limit: Decimal
     spent: Decimal
@@ -65,7 +65,7 @@ def row_of(one: Standing, ahead: Foreseen | None) -> Row:
         id=str(budget.id),
         name=budget.name,
         url=reverse("budgets:budget", args=[budget.id]),
-        scope=budget.label,
+        about=f"{budget.label}, {window_text(one)}",
         window=window_text(one),
         limit=counted.limit,
         spent=counted.spent,
@@ -140,6 +140,7 @@ def tree(
 def kpis(one: Standing, ahead: Foreseen) -> list[Kpi]:
     """Return the cards of a budget."""
     counted, currency = one.counters, one.budget.currency
+    held = presentation.money(counted.held, currency)
     note = ahead.forecast.reason
     if ahead.expected is not None and ahead.low is not None and ahead.high is not None:
         low, high = (presentation.money(part, currency) for part in (ahead.low, ahead.high))
@@ -148,13 +149,13 @@ def kpis(one: Standing, ahead: Foreseen) -> list[Kpi]:
         Kpi(label="Limit", value=counted.limit, kind="money", currency=currency),
         Kpi(label="Spent", value=counted.spent, kind="money", currency=currency),
         Kpi(
-            label="Held",
-            value=counted.held,
+            label="Left",
+            value=counted.left,
             kind="money",
             currency=currency,
-            help="Set aside by authorizations that are not settled yet.",
+            note=f"{held} is held" if counted.held else "",
+            help="What is neither spent nor held by authorizations that are not settled yet.",
         ),
-        Kpi(label="Left", value=counted.left, kind="money", currency=currency),
         Kpi(
             label="Foreseen at the end",
             value=ahead.expected,

@@ -347,9 +347,9 @@ def _snippets(ask: Ask) -> list[tuple[str, str, str]]:
     litellm = (
         "# config.yaml of the LiteLLM proxy\n"
         "litellm_settings:\n"
-        "  callbacks: finops_metering.litellm.proxy_guard\n\n"
+        '  callbacks: ["finops_metering.litellm.hook"]\n\n'
         "# every request names its tags\n"
-        f"# metadata: {json.dumps({'tags': dict(ask.tags)})}\n"
+        f"# metadata: {json.dumps({'tags': [f'{k}:{v}' for k, v in ask.tags.items()]})}\n"
     )
     return [
         ("curl", "curl", curl),
