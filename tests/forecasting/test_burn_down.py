@@ -126,6 +126,11 @@ def test_growth_is_carried_on_once():
     assert 7 * 15 < found.end.expected < 7 * 21
 
 
+def test_a_quiet_week_is_no_end():
+    found = end_of([10] * 40 + [0] * 7, 14)
+    assert 14 * 2 < found.end.expected < 14 * 5
+
+
 def test_the_run_rate_is_told_with_any_history():
     assert end_of([5] * 13, 10).run_rate == 5
     assert end_of([0] * 3, 10).run_rate == 0

@@ -34,6 +34,7 @@ _KNOTS: Final = 24
 _WIDER: Final = Decimal("1.5")
 """How much further than ever before it may be off: few past forecasts have not seen everything."""
 
+_MOST_DRIFT: Final = Decimal("0.5")
 _NONE: Final = Decimal(0)
 _ONE: Final = Decimal(1)
 _DAY: Final = timedelta(days=1)
@@ -177,9 +178,13 @@ def _level(series: Sequence[Decimal], profile: Sequence[Decimal], weekday: int) 
 
 
 def _drift(earlier: Decimal, later: Decimal) -> Decimal:
-    """Return how two weeks differ, from -1 to 1: a tenth more is about a twentieth."""
+    """Return how two weeks differ: a tenth more is about a twentieth; half up or down at most.
+
+    A quiet week is no end of all spend.
+    """
     both = EXACT.add(earlier, later)
-    return EXACT.divide(EXACT.subtract(later, earlier), both) if both else _NONE
+    drift = EXACT.divide(EXACT.subtract(later, earlier), both) if both else _NONE
+    return max(-_MOST_DRIFT, min(_MOST_DRIFT, drift))
 
 
 def _profile(series: Sequence[Decimal], weekday: int) -> list[Decimal]:
