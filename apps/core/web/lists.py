@@ -35,7 +35,8 @@ class Column:
     """A column: `key` names the row's attribute or item, `kind` how it is shown.
 
     `currency` is a code, or the key of the row's own currency when `currency_key` is set. `link`
-    is the key of the row's URL. `wide` hides the column below 992 px.
+    is the key of the row's URL. `wide` hides the column below 992 px, `prose` keeps sentences from
+    standing a word a line.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Column:
     link: str = ""
     sortable: bool = False
     wide: bool = False
+    prose: bool = False
     help: str = ""
 
     @property

@@ -32,7 +32,7 @@ _COLUMNS: Final = (
     Column(key="month", label="Month", kind="month", link="url"),
     Column(key="state", label="State", kind="badge"),
     Column(key="rated", label="Rated with", help="The version of the price book."),
-    Column(key="standing", label="Its prices"),
+    Column(key="standing", label="Its prices", prose=True),
 )
 
 
