@@ -67,6 +67,30 @@ def month(marker: str) -> Iterator[str]:
 
     Everything written carries the marker, so that a row in a wrong place can be told.
     """
+    people = _people(marker)
+    yield "people"
+    key = _key(marker)
+    yield "key"
+    _directory(marker)
+    yield "directory"
+    _rates()
+    contract(input_tokens="2.50", cached_input_tokens="1.25", output_tokens="10")
+    yield "prices"
+    yield from _used(marker, key)
+    yield from _other_doors(marker, key)
+    yield from _corrected(marker, key)
+    yield from _put_right(marker, key, people["prepares"])
+    yield from _negotiate(marker, people["prepares"])
+    yield from _billed(marker, people["prepares"])
+    yield from _allocated(marker, people["approves"])
+    yield from _told(marker)
+    yield from _experiment(marker, people)
+    yield from _budgeted(marker)
+    yield from _closed(marker, people)
+
+
+def _people(marker: str) -> dict[str, Actor]:
+    """Invite who prepares and who approves."""
     people = {}
     for name, role in (("prepares", Role.FINANCE), ("approves", Role.APPROVER)):
         email = f"{name}@{marker}.example"
@@ -74,18 +98,20 @@ def month(marker: str) -> Iterator[str]:
             actor=ACTOR, email=email, name=marker, role=role, teams=(marker,), now=NOW
         )
         people[name] = accounts.actor_of_person(email)
-    yield "people"
+    return people
+
+
+def _key(marker: str) -> Actor:
+    """Issue the key of a service that sends and corrects usage."""
     request = account_services.KeyRequest(
         KeyKind.SERVICE, marker, frozenset({Scope.USAGE_WRITE, Scope.USAGE_CORRECT})
     )
     issued = account_services.issue_key(actor=ACTOR, request=request, now=NOW)
-    key = accounts.actor_for_bearer(token=issued.text, now=NOW)
-    yield "key"
-    _directory(marker)
-    yield "directory"
-    _rates()
-    contract(input_tokens="2.50", cached_input_tokens="1.25", output_tokens="10")
-    yield "prices"
+    return accounts.actor_for_bearer(token=issued.text, now=NOW)
+
+
+def _used(marker: str, key: Actor) -> Iterator[str]:
+    """Send usage of two teams in three batches."""
     for batch in range(3):
         events = [
             event(
@@ -99,7 +125,10 @@ def month(marker: str) -> Iterator[str]:
         ]
         assert send(events, actor=key, received_at=NOW).accepted == 20
         yield f"events {batch}"
-    yield from _other_doors(marker, key)
+
+
+def _corrected(marker: str, key: Actor) -> Iterator[str]:
+    """Void an event and amend another."""
     ingest.void_event(source="gateway", event_id=f"{marker}-0-0", reason=marker, actor=key, now=NOW)
     amended = event(f"{marker}-0-1", account=marker, tags={"team": "search"})
     ingest.amend_event(
@@ -111,14 +140,18 @@ def month(marker: str) -> Iterator[str]:
         now=NOW,
     )
     yield "corrections"
-    yield from _put_right(marker, key, people["prepares"])
-    yield from _negotiate(marker, people["prepares"])
-    costs.declare_account(
-        draft=AccountDraft(code="cloud", name=marker), actor=people["prepares"], now=NOW
-    )
+
+
+def _billed(marker: str, finance: Actor) -> Iterator[str]:
+    """Import the bill of a provider account."""
+    costs.declare_account(draft=AccountDraft(code="cloud", name=marker), actor=finance, now=NOW)
     bill = focus(row("60.00", tags='{"team": "ads"}', sub_account=marker), row("40.00"))
-    costs.import_focus(file=bill, provider_account="cloud", actor=people["prepares"], now=NOW)
+    costs.import_focus(file=bill, provider_account="cloud", actor=finance, now=NOW)
     yield "bill"
+
+
+def _allocated(marker: str, approver: Actor) -> Iterator[str]:
+    """Set a rule and a driver, adjust by two people, and keep an answer to a key."""
     rule = {
         "code": "shared",
         "name": marker,
@@ -140,7 +173,7 @@ def month(marker: str) -> Iterator[str]:
     yield "driver"
     moved = AdjustmentDraft(Axis.TEAM, "ads", "search", Decimal("1.50"), marker, marker)
     asked = allocation.request_adjustment(month=MONTH, draft=moved, actor=ACTOR, now=NOW)
-    allocation.approve_adjustment(id=asked.id, comment=marker, actor=people["approves"], now=NOW)
+    allocation.approve_adjustment(id=asked.id, comment=marker, actor=approver, now=NOW)
     account_services.answer_once(
         owner=marker,
         key=marker,
@@ -149,6 +182,10 @@ def month(marker: str) -> Iterator[str]:
         act=lambda: account_services.Answer(200, "text/plain", marker.encode()),
     )
     yield "adjustment and answer"
+
+
+def _told(marker: str) -> Iterator[str]:
+    """Set the terms of statements and send a notice."""
     terms = Terms(
         dispute_contact=f"finance@{marker}.example",
         dispute_days=30,
@@ -159,8 +196,10 @@ def month(marker: str) -> Iterator[str]:
     notice = notifications.Message(key=f"notice-{marker}", subject=marker, text=marker)
     notifications.post(message=notice, recipients=[f"cfo@{marker}.example"], now=NOW)
     yield "terms and notice"
-    yield from _experiment(marker, people)
-    yield from _budgeted(marker)
+
+
+def _closed(marker: str, people: dict[str, Actor]) -> Iterator[str]:
+    """Close the month by two people, hand it over, and ask to open it again."""
     run = closing.start_close(month=MONTH, actor=people["prepares"], now=NOW)
     yield "close"
     yield from _advanced(run.id)
