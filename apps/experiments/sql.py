@@ -16,7 +16,7 @@ REQUEST_MOVES: Final = """
 CREATE OR REPLACE FUNCTION experiments_request_moves() RETURNS trigger LANGUAGE plpgsql AS $fn$
 DECLARE
     frozen text[] :=
-        '{id,public_id,number,code,requested_by,requested_by_user,currency,created_at}';
+        '{id,public_id,number,code,requested_by,requested_by_user,asked_as,currency,created_at}';
     edited text[] := '{title,team,owner,owner_user}';
     approved boolean;
 BEGIN

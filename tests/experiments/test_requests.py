@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import IntegrityError, connection, transaction
 
 from apps.audit import selectors as audit
@@ -37,10 +40,13 @@ from apps.experiments.models import (
     Submission,
 )
 from apps.experiments.selectors.assessing import forget_histories
+from apps.experiments.tasks import follow_up
+from apps.experiments.web.detail import snippets_of
 from apps.ingest.services.outcomes import accept_outcomes
 from apps.notifications.models import Delivery, PersonalNotice
 from tests.experiments.base import (
     NOW,
+    PLAN,
     D,
     People,
     create,
@@ -575,3 +581,42 @@ def test_a_tag_that_usage_carries_already_is_taken_over_once(people: People) -> 
         with pytest.raises(ProposalInvalid):
             services.create(**{**tag, "code": wrong})
     assert create(people).code == "exp-2"
+
+
+def test_what_experiments_may_still_spend_is_no_room_in_a_budget(people: People) -> None:
+    state_policy(auto={"up_to": "40", "team_month": "1000"})
+    draft = BudgetDraft(name="Search", scope={"team": "search"}, amount=D(70), currency="USD")
+    budget_services.create(draft=draft, actor=people.finance, now=NOW)
+    assert submit(people).state is State.RUNNING
+    waits = submit(people)
+    assert waits.state is State.SUBMITTED
+    [round_] = selectors.submissions(id=waits.id, now=NOW)
+    assert round_.reasons == ("The team's budget has only USD 30.00 left",)
+
+
+def test_keys_of_one_name_are_two(people: People) -> None:
+    ours = replace(people.owner, kind="key", label="key:robot", user_id=None, key_id=1)
+    made = services.create(proposal=proposal(), actor=ours, now=NOW)
+    other = replace(ours, key_id=2, scopes=frozenset({Scope.EXPERIMENTS_WRITE}))
+    with pytest.raises(NotYours):
+        services.submit(id=made.id, actor=other, now=NOW)
+    assert [one.id for one in selectors.requests(actor=ours, mine=True)] == [made.id]
+    assert selectors.requests(actor=other, mine=True) == []
+
+
+def test_snippets_quote_what_people_wrote(people: People) -> None:
+    name = "tiny'; rm -rf ~; '\"$(id)"
+    made = create(people, plans=(replace(PLAN, model=name),), amount=D(1))
+    curl, python, _ = (text for _, _, text in snippets_of(made))
+    assert json.loads(shlex.split(curl)[-1])["model"] == name
+    assert json.dumps(name) in python
+
+
+def test_the_task_follows_up_every_tenant_once(people: People, acme: Any) -> None:
+    running(people, starts_on=date(2026, 1, 25))
+    with time_machine.travel(NOW + timedelta(days=6), tick=False):
+        for _ in range(2):
+            follow_up(schema=acme.schema)
+    assert ExperimentRequest.objects.get().state == "running"
+    started = [one.action for one in audit.history(subject="experiment", subject_id="exp-1")]
+    assert started.count("experiment.started") == 1

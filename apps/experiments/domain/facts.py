@@ -43,6 +43,7 @@ class RequestFacts:
     owner_user: int
     requested_by: str
     requested_by_user: int | None
+    asked_as: str
     state: State
     currency: str
     amount: Decimal | None

@@ -12,8 +12,8 @@ from django.db.models import F, Q
 from apps.experiments.domain.states import FUNDED, OVER, State
 
 _STATES = [state.value for state in State]
-_OVER = [state.value for state in OVER]
-_PAID = [state.value for state in (*FUNDED, State.REVOKED, State.COMPLETED)]
+_OVER = sorted(state.value for state in OVER)
+_PAID = sorted(state.value for state in (*FUNDED, State.REVOKED, State.COMPLETED))
 
 
 class ExperimentRequest(models.Model):
@@ -32,6 +32,9 @@ class ExperimentRequest(models.Model):
     owner_user = models.BigIntegerField(help_text="id of that person")
     requested_by = models.CharField(max_length=254)
     requested_by_user = models.BigIntegerField(null=True, help_text="id of the person, if one")
+    asked_as = models.CharField(
+        max_length=300, default="", help_text="identity of who asked, as two keys may share a name"
+    )
     state = models.CharField(max_length=20, default=State.DRAFT.value)
     revision = models.IntegerField(default=1, help_text="number of the revision in force")
     currency = models.CharField(max_length=3, help_text="ISO 4217, the tenant's")

@@ -7,7 +7,7 @@ from apps.experiments.selectors.commitments import (
     commitments,
     irregularities,
 )
-from apps.experiments.selectors.inbox import Waiting, may_decide, waiting
+from apps.experiments.selectors.inbox import Waiting, count_for, may_decide, waiting
 from apps.experiments.selectors.people import DelegationMissing, deciders, delegations
 from apps.experiments.selectors.policies import (
     PolicyFacts,
@@ -52,6 +52,7 @@ __all__ = [
     "assess",
     "attachments",
     "commitments",
+    "count_for",
     "current_policy",
     "daily_spend",
     "deciders",

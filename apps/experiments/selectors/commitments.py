@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from apps.budgets import selectors as budgets
 from apps.budgets.selectors import GrantStanding
+from apps.budgets.selectors.grants import grant_standings
 from apps.core.domain.access import Actor
 from apps.core.domain.months import local_day
 from apps.experiments.domain.facts import RequestFacts
 from apps.experiments.domain.states import FUNDED, State
+from apps.experiments.models import ExperimentRequest
 from apps.experiments.selectors.inbox import waiting
 from apps.experiments.selectors.requests import requests
 from apps.tenants import selectors as tenants
@@ -56,27 +57,34 @@ class Irregularity:
 
 
 def commitments(*, actor: Actor) -> list[Commitment]:
-    """Return the experiments that have money, the largest open amount first."""
-    found = [
-        Commitment(one, budgets.grant_standing(grant=one.grant))
-        for one in requests(actor=actor, states=FUNDED)
-        if one.grant is not None
-    ]
+    """Return the experiments that have money, the largest open amount first; four queries."""
+    funded = requests(actor=actor, states=FUNDED)
+    money = grant_standings(grants=[one.grant for one in funded if one.grant is not None])
+    found = [Commitment(one, money[one.grant]) for one in funded if one.grant in money]
     return sorted(found, key=lambda one: (-one.open, one.request.code))
+
+
+def committed_to(*, team: str) -> Decimal:
+    """Return what a team's experiments may still spend, in the tenant's currency; three queries."""
+    rows = ExperimentRequest.objects.filter(team=team, state__in=[one.value for one in FUNDED])
+    grants = [grant for grant in rows.values_list("grant", flat=True) if grant is not None]
+    money = grant_standings(grants=grants).values()
+    return sum((max(one.amount - one.spent, Decimal(0)) for one in money), Decimal(0))
 
 
 def irregularities(*, actor: Actor, now: datetime) -> list[Irregularity]:
     """Return overspent, late, stuck, revoked and unclaimed things, the gravest first."""
+    funded = commitments(actor=actor)
     return [
-        *_overspent(actor),
+        *_overspent(funded),
         *_stuck(actor, now),
-        *_unused(actor, now),
+        *_unused(funded, now),
         *_revoked(actor, now),
     ]
 
 
-def _overspent(actor: Actor) -> Iterator[Irregularity]:
-    for one in commitments(actor=actor):
+def _overspent(funded: Sequence[Commitment]) -> Iterator[Irregularity]:
+    for one in funded:
         if one.over:
             yield Irregularity(
                 "overspent", one.request, "More was spent than is approved", one.over
@@ -93,10 +101,10 @@ def _stuck(actor: Actor, now: datetime) -> Iterator[Irregularity]:
             yield Irregularity("late", one.request, "The time to decide is over", one.round.amount)
 
 
-def _unused(actor: Actor, now: datetime) -> Iterator[Irregularity]:
+def _unused(funded: Sequence[Commitment], now: datetime) -> Iterator[Irregularity]:
     """Yield what ends soon and was hardly used: money that others could have."""
     today = local_day(now, tenants.current().timezone)
-    for one in commitments(actor=actor):
+    for one in funded:
         ends_on = one.standing.ends_on
         hardly = one.standing.spent * 10 < one.standing.amount
         if hardly and today <= ends_on <= today + _SOON:

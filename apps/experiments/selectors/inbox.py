@@ -19,6 +19,7 @@ from apps.experiments.selectors.requests import (
     facts_of,
     submission_facts,
     visible,
+    with_everything,
 )
 from apps.tenants import selectors as tenants
 
@@ -49,29 +50,29 @@ class Waiting:
 
 def waiting(*, actor: Actor, now: datetime) -> list[Waiting]:
     """Return the rounds that wait and that the actor may see, own ones first, then by due time."""
-    rows = list(
-        Submission.objects.filter(state=RoundState.OPEN.value, request__in=visible(actor))
-        .select_related("request", "revision", "policy")
-        .prefetch_related("steps", "decisions__step")
-        .order_by("id")
-    )
+    found = Submission.objects.filter(state=RoundState.OPEN.value, request__in=visible(actor))
+    rows = list(with_everything(found).order_by("id"))
     requests = {one.id: one for one in facts_of([row.request for row in rows])}
     rounds = submission_facts(rows, now=now)
     seats = _Seats(actor, now)
-    found = [
+    shown = [
         Waiting(requests[row.request.public_id], facts, seats.may_decide(row))
         for row, facts in zip(rows, rounds, strict=True)
     ]
-    return sorted(found, key=lambda one: (not one.mine, _due(one, now), one.request.code))
+    return sorted(shown, key=lambda one: (not one.mine, _due(one, now), one.request.code))
+
+
+def count_for(*, actor: Actor, now: datetime) -> int:
+    """Return how many rounds wait for the actor's decision."""
+    if actor.user_id is None or not actor.may(Scope.APPROVALS_DECIDE):
+        return 0
+    return sum(one.mine for one in waiting(actor=actor, now=now))
 
 
 def may_decide(*, submission: UUID, actor: Actor, now: datetime) -> bool:
     """Tell whether the actor may decide a round now."""
-    row = (
-        Submission.objects.filter(public_id=submission, state=RoundState.OPEN.value)
-        .select_related("request")
-        .first()
-    )
+    rows = Submission.objects.filter(public_id=submission, state=RoundState.OPEN.value)
+    row = with_everything(rows).first()
     return row is not None and _Seats(actor, now).may_decide(row)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from apps.core.domain.access import Actor
 from apps.core.domain.months import local_day
@@ -66,7 +66,10 @@ def requests(
     if team:
         rows = rows.filter(team=team)
     if mine:
-        rows = rows.filter(Q(requested_by_user=actor.user_id) | Q(owner_user=actor.user_id))
+        own = Q(asked_as=actor.identity)
+        if actor.user_id is not None:
+            own |= Q(requested_by_user=actor.user_id) | Q(owner_user=actor.user_id)
+        rows = rows.filter(own)
     if text:
         rows = rows.filter(Q(title__icontains=text) | Q(code__icontains=text))
     return facts_of(list(rows.order_by("-id")))
@@ -136,13 +139,16 @@ def file_of(*, request: UUID, file: UUID, actor: Actor) -> FileContent:
 
 def submissions(*, id: UUID, now: datetime) -> list[SubmissionFacts]:
     """Return the rounds of a request, the newest first, with who may decide; seven queries."""
-    rows = (
-        Submission.objects.filter(request__public_id=id)
-        .select_related("request", "revision", "policy")
-        .prefetch_related("steps", "decisions__step")
-        .order_by("-number")
+    rows = with_everything(Submission.objects.filter(request__public_id=id))
+    return submission_facts(list(rows.order_by("-number")), now=now)
+
+
+def with_everything(rows: QuerySet[Submission]) -> QuerySet[Submission]:
+    """Return rounds that bring steps, decisions and authors along; four queries more."""
+    authors = Revision.objects.only("request_id", "created_by_user")
+    return rows.select_related("request", "revision", "policy").prefetch_related(
+        "steps", "decisions__step", Prefetch("request__revisions", queryset=authors)
     )
-    return submission_facts(list(rows), now=now)
 
 
 def submission_facts(rows: Sequence[Submission], *, now: datetime) -> list[SubmissionFacts]:
@@ -157,8 +163,7 @@ def submission_facts(rows: Sequence[Submission], *, now: datetime) -> list[Submi
 def barred_from(row: Submission) -> frozenset[int]:
     """Return the people of a request, who decide none of its rounds."""
     asking = {row.submitted_by_user, row.request.requested_by_user, row.request.owner_user}
-    authors = Revision.objects.filter(request_id=row.request_id, created_by_user__isnull=False)
-    asking |= set(authors.values_list("created_by_user", flat=True))
+    asking |= {one.created_by_user for one in row.request.revisions.all()}
     return frozenset(one for one in asking if one is not None)
 
 
@@ -204,6 +209,7 @@ def _request(row: ExperimentRequest, revision: Revision) -> RequestFacts:
         owner_user=row.owner_user,
         requested_by=row.requested_by,
         requested_by_user=row.requested_by_user,
+        asked_as=row.asked_as,
         state=State(row.state),
         currency=row.currency,
         amount=row.amount,

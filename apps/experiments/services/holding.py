@@ -27,7 +27,7 @@ def require_own(row: ExperimentRequest, actor: Actor) -> None:
     :raises NotYours: when not.
     """
     own = actor.user_id is not None and actor.user_id in (row.requested_by_user, row.owner_user)
-    if not (own or actor.label == row.requested_by or actor.may(Scope.ADMIN)):
+    if not (own or actor.identity == row.asked_as or actor.may(Scope.ADMIN)):
         raise NotYours(
             f"{row.code} belongs to {row.requested_by} and {row.owner}; ask one of them."
         )

@@ -27,6 +27,7 @@ from apps.experiments.domain.states import (
 )
 from apps.experiments.domain.wording import money
 from apps.experiments.models import ApprovalPolicy, ExperimentRequest, Revision, Step, Submission
+from apps.experiments.selectors.commitments import committed_to
 from apps.experiments.selectors.policies import current_policy, passed_by_itself
 from apps.experiments.selectors.requests import facts_of
 from apps.experiments.services.holding import locked, open_round, require_own
@@ -213,10 +214,14 @@ def _judge(
 
 
 def risk_of(revision: Revision, *, on: date, now: datetime) -> Risk:
-    """Return what a policy looks at in a revision; two queries beside those of budgets."""
+    """Return what a policy looks at in a revision; five queries beside those of budgets.
+
+    What experiments of the team may still spend is no money that its budgets have left.
+    """
     proposal: Proposal = read_payload(revision.content)
     found = budgets.left_of(scope={"team": proposal.team}, on=on)
-    left = [budget.left for budget in found if budget.currency == revision.currency]
+    taken = committed_to(team=proposal.team)
+    left = [budget.left - taken for budget in found if budget.currency == revision.currency]
     return Risk(
         amount=revision.amount,
         context=proposal.context,

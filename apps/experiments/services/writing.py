@@ -180,6 +180,7 @@ def _insert(
             owner_user=owner.id,
             requested_by=actor.label,
             requested_by_user=actor.user_id,
+            asked_as=actor.identity,
             currency=tenants.current().currency,
             created_at=now,
         )

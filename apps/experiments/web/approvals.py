@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.generic import TemplateView, View
 
 from apps.budgets import selectors as budgets
+from apps.budgets.selectors.grants import grant_standings
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Invalid, Refusal
 from apps.core.domain.months import local_day
@@ -125,11 +126,12 @@ class DecisionPage(PageMixin, TemplateView):
         states = (*FUNDED, State.COMPLETED, State.REVOKED, State.REJECTED)
         every = selectors.requests(actor=self.actor, states=states, team=self.found.team)
         others = [one for one in every if one.id != self.found.id][:_PRECEDENTS]
+        money = grant_standings(grants=[one.grant for one in others if one.grant])
         return [
             {
                 "request": one,
                 "url": page_of(one.id),
-                "standing": budgets.grant_standing(grant=one.grant) if one.grant else None,
+                "standing": money.get(one.grant) if one.grant else None,
             }
             for one in others
         ]

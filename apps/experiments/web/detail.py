@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -143,7 +145,7 @@ def is_own(found: RequestFacts, actor: Actor) -> bool:
     """Tell whether a request is the actor's to change."""
     people = (found.requested_by_user, found.owner_user)
     own = actor.user_id is not None and actor.user_id in people
-    return own or actor.label == found.requested_by or actor.may(Scope.ADMIN)
+    return own or actor.identity == found.asked_as or actor.may(Scope.ADMIN)
 
 
 def facts_of(found: RequestFacts) -> list[Fact]:
@@ -211,28 +213,43 @@ def _days(first: date, last: date) -> list[date]:
 
 
 def snippets_of(found: RequestFacts) -> Sequence[tuple[str, str, str]]:
-    """Return how to send usage with the right tag: id, label, text to copy."""
+    """Return how to send usage with the right tag: id, label, text to copy.
+
+    What people wrote is quoted for the shell and for Python: others copy it.
+    """
     plan = found.proposal.plans[0]
-    tags = f'"team": "{found.team}", "experiment": "{found.code}"'
+    tags = {"team": found.team, "experiment": found.code}
+    event = {
+        "id": "run-1",
+        "source": found.code,
+        "time": f"{found.proposal.starts_on}T12:00:00Z",
+        "provider": plan.provider,
+        "model": plan.model,
+        "usage": {"input_tokens": 1200, "output_tokens": 300},
+        "tags": tags,
+    }
+    base = tenants.base_url(slug=tenants.current().slug)
     curl = (
-        f"curl -X POST {tenants.base_url(slug=tenants.current().slug)}/api/v1/usage/events \\\n"
-        '  -H "Authorization: Bearer $FINOPS_KEY" -H "Content-Type: application/json" \\\n'
-        f'  -d \'{{"id": "run-1", "source": "{found.code}", "time": "2026-01-01T00:00:00Z",\n'
-        f'       "provider": "{plan.provider}", "model": "{plan.model}",\n'
-        '       "usage": {"input_tokens": 1200, "output_tokens": 300},\n'
-        f'       "tags": {{{tags}}}}}\''
+        f"curl -X POST {base}/api/v1/usage/events \\\n"
+        '  -H "Authorization: Bearer $FINOPS_KEY" \\\n'
+        '  -H "Content-Type: application/json" \\\n'
+        f"  -d {shlex.quote(json.dumps(event))}"
     )
-    openai = (
+    named = [f"{key}:{value}" for key, value in tags.items()]
+    litellm = (
         "client.chat.completions.create(\n"
-        f'    model="{plan.model}", messages=messages,\n'
-        f'    extra_body={{"metadata": {{"tags": ["team:{found.team}", '
-        f'"experiment:{found.code}"]}}}},  # LiteLLM proxy\n)'
+        f"    model={json.dumps(plan.model)}, messages=messages,\n"
+        f'    extra_body={{"metadata": {{"tags": {json.dumps(named)}}}}},\n)'
     )
-    environment = f'export OTEL_RESOURCE_ATTRIBUTES="team={found.team},experiment={found.code}"'
+    attributes = ",".join(f"{key}={value}" for key, value in tags.items())
     return (
         ("snippet-curl", "REST", curl),
-        ("snippet-litellm", "LiteLLM proxy", openai),
-        ("snippet-otel", "OpenTelemetry", environment),
+        ("snippet-litellm", "LiteLLM proxy", litellm),
+        (
+            "snippet-otel",
+            "OpenTelemetry",
+            f"export OTEL_RESOURCE_ATTRIBUTES={shlex.quote(attributes)}",
+        ),
     )
 
 

@@ -152,7 +152,7 @@ class Away(PageMixin, FormView):  # type: ignore[type-arg]
     def get_form_kwargs(self) -> dict[str, Any]:
         on = local_day(timezone.now(), tenants.current().timezone)
         people = [
-            (one.email, f"{one.name} ({one.email})")
+            (one.email, f"{one.name} ({one.email})" if one.name else one.email)
             for one in selectors.deciders(on=on)
             if one.id != self.actor.user_id
         ]
