@@ -30,7 +30,7 @@ EVENTS: Final = 1_000
 CONNECTIONS: Final = 8
 ROUNDS: Final = 7
 SECONDS: Final = 2.0
-THREADS: Final = os.environ.get("WEB_THREADS") or "32"
+THREADS: Final = os.environ.get("WEB_THREADS") or "64"
 BATCHES: Final = 400
 """Bodies made beforehand; the client must not be what is measured."""
 
@@ -60,7 +60,8 @@ def granian(application: str) -> Iterator[int]:
         *("--no-access-log", "--log-level", "warning"),
         application,
     ]
-    process = subprocess.Popen(command, env={**os.environ, "LOG_LEVEL": "WARNING"})
+    environment = {"MALLOC_ARENA_MAX": "1", **os.environ, "LOG_LEVEL": "WARNING"}
+    process = subprocess.Popen(command, env=environment)
     try:
         _wait_for(port)
         yield port

@@ -1,4 +1,4 @@
-"""The memory of a web process over a million events, 1,000 a request, every event new.
+"""The memory of a web process of role `ingest` over a million events, 1,000 a request, all new.
 
     python -m benchmarks.memory [events]   on servers that run (make bench starts its own)
 
@@ -25,6 +25,8 @@ PARTS: Final = 10
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops_platform.settings.embedded")
     os.environ["WEB_WORKERS"] = "1"
+    os.environ["WEB_ROLE"] = "ingest"
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")
     boundless()
     import django
 

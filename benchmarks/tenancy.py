@@ -3,14 +3,14 @@
     python -m benchmarks.tenancy           on servers that run (make bench starts its own)
 
 Two applications behind the same server parse and validate the events of a body and answer their
-number: one without tenants, keys and limits, one behind the platform's own middleware for them.
+number: one without tenants, keys and limits, and the platform's own door, whose key it has met.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import Any, Final
 
@@ -19,57 +19,52 @@ from benchmarks.ingest import Traffic, tenant
 CONNECTIONS: Final = 8
 ROUNDS: Final = 7
 SECONDS: Final = 1.5
-TENANCY: Final = [
-    "apps.tenants.middleware.TenantMiddleware",
-    "apps.accounts.middleware.KeyHostMiddleware",
-    "apps.accounts.middleware.RateLimitMiddleware",
+
+
+def bare(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    """Decode and validate the events of a request, and answer as many headers as the door."""
+    import orjson
+
+    from apps.usage.domain.decode import Form, decode_events
+
+    body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    answer = orjson.dumps(_receipt(len(decode_events(body=body, form=Form.JSON))))
+    start("200 OK", [*_HEADERS, ("Content-Length", str(len(answer)))])
+    return (answer,)
+
+
+_HEADERS: Final = [
+    ("Content-Type", "application/json"),
+    *((f"X-Other-{n}", "x") for n in range(10)),
 ]
 
 
-def parse(request: Any) -> Any:
-    """Decode and validate the events of a request."""
-    import orjson
-    from django.http import HttpResponse
+def _receipt(count: int) -> Any:
+    from apps.ingest.domain.receipt import Receipt
 
-    from apps.ingest.api.body import body_of, form_of
-    from apps.usage.domain.decode import decode_events
-
-    drafts = decode_events(body=body_of(request), form=form_of(request))
-    body = orjson.dumps({"events": len(drafts)})
-    length = {"Content-Length": str(len(body))}
-    return HttpResponse(body, content_type="application/json", headers=length)
+    return Receipt(count, 0, 0, 0, 0, None, ())
 
 
-def parse_for_key(request: Any) -> Any:
-    """Do the same for a key that may write usage."""
-    from apps.accounts import services as accounts
-    from apps.core.domain.access import Scope
+def _full() -> Any:
+    """Return the platform's door, behind which events are counted and not stored."""
+    import finops_platform.wsgi
+    from apps.ingest import services as ingest
 
-    request.key_actor.require(Scope.USAGE_WRITE)
-    accounts.charge_events(1)
-    return parse(request)
+    def few(*, sent: Any, tenant: Any) -> Any:
+        return _receipt(len(sent.drafts))
 
+    def batch(*, drafts: Any, **_: Any) -> Any:
+        return _receipt(len(drafts))
 
-def _application(middleware: list[str], view: Callable[[Any], Any]) -> Any:
-    import django
-    from django.conf import settings
-    from django.core.handlers.wsgi import WSGIHandler
-
-    django.setup()
-    settings.MIDDLEWARE = middleware
-    handler = WSGIHandler()
-    setattr(handler, "_get_response", view)  # noqa: B010 - not in the type's stub
-    handler.load_middleware()
-    return handler
+    ingest.accept_small, ingest.accept_events = few, batch
+    return finops_platform.wsgi.application
 
 
 def __getattr__(name: str) -> Any:
-    """Make an application when a server asks for it by name."""
+    """Make the platform's application when a server asks for it by name."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops_platform.settings.embedded")
-    if name == "bare":
-        return _application([], parse)
     if name == "full":
-        return _application(TENANCY, parse_for_key)
+        return _full()
     raise AttributeError(name)
 
 

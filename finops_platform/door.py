@@ -1,10 +1,10 @@
-"""Answers what the busiest address is sent most, small bodies of events, before Django is asked.
+"""Answers what the busiest address is sent most, plain bodies of events, before Django is asked.
 
 A request object, a dozen middlewares and a response object cost four times what one event costs.
 The first request of a host and key goes the ordinary way, and what it proved is kept
 (`ingest.middleware.Passport`); those like it are let in with that, for as long as it holds. All
-that is not plain (other encodings, options, large or bad bodies, refusals before anything is
-counted) goes the ordinary way, too, so that there is one place for every other answer.
+that is not plain (other encodings, options, bad bodies, refusals before anything is counted) goes
+the ordinary way, too, so that there is one place for every other answer.
 """
 
 from __future__ import annotations
@@ -19,28 +19,33 @@ from io import BytesIO
 from typing import Any, Final, NamedTuple
 
 import orjson
-from django.db import InterfaceError, OperationalError
+import structlog
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.http import HttpResponse
 
 from apps.accounts import services as accounts
 from apps.core.api.errors import refusal_response
+from apps.core.db import enter_tenant
 from apps.core.domain.errors import Refusal
 from apps.core.domain.limits import Standing
 from apps.core.middleware import ACCEPTABLE
 from apps.ingest import services as ingest
-from apps.ingest.api.body import FORMS
+from apps.ingest.api.body import FORMS, BodyBroken
 from apps.ingest.api.events import database_silent
 from apps.ingest.middleware import DOOR, PASSPORT, Passport
-from apps.usage.domain.decode import decode_events
+from apps.usage.domain.checks import MOST_BYTES
+from apps.usage.domain.decode import Form, decode_events
+from apps.usage.domain.drafts import Draft, Rejected
 from finops_platform.metrics import LATENCY, REQUESTS
+
+log = structlog.get_logger(__name__)
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
 Application = Callable[[Environ, Start], Iterable[bytes]]
 Headers = list[tuple[str, str]]
-
-MOST_BYTES: Final = 64 * 1024
-"""Bodies up to which a request may be small; larger ones are refused for their rate unread."""
+Answer = tuple[str, bytes, Headers]
+"""Status, body, and the headers of this answer alone."""
 
 _MOST_PASSPORTS: Final = 4_096
 _OWN: Final = re.compile(
@@ -82,7 +87,11 @@ class EventsDoor:
         now = datetime.now(UTC)
         if known is None or not known.passport.is_good(now):
             return self._learn(proof, environ, start)
-        answer = _answer(known.passport, environ, now)
+        try:
+            answer = _answer(known.passport, environ, now)
+        except Exception:
+            log.exception("short way failed, the ordinary one is tried")
+            answer = None
         if answer is None:
             return self._ordinary(environ, start)
         status, body, headers = answer
@@ -116,20 +125,89 @@ def _proof(environ: Environ) -> bytes:
     return blake2b(parts.encode(), digest_size=32).digest()
 
 
-def _answer(
-    passport: Passport, environ: Environ, now: datetime
-) -> tuple[str, bytes, Headers] | None:
+def _answer(passport: Passport, environ: Environ, now: datetime) -> Answer | None:
     """Return status, body and own headers; None when the ordinary way is the one to go."""
-    drafts = _drafts(environ)
-    if drafts is None:
+    length = environ.get("CONTENT_LENGTH") or ""
+    form = FORMS.get(environ.get("CONTENT_TYPE") or "")
+    if form is None or not length.isdecimal() or int(length[:9]) > MOST_BYTES:
+        return None
+    request = _Request(passport, environ, now, form, int(length))
+    return _few(request) if request.length < ingest.LARGE else _batch(request)
+
+
+def _few(request: _Request) -> Answer | None:
+    """Answer a small body: counted when its events are known, stored by a writer."""
+    try:
+        drafts = request.drafts(request.body())
+    except Refusal:
+        return None
+    if len(drafts) > ingest.SMALL:
         return None
     try:
-        standing = passport.turnstile.admit(events=len(drafts))
+        standing = request.passport.turnstile.admit(events=len(drafts))
     except accounts.RateLimited:
         return None
-    sent = ingest.Sent(drafts, passport.actor, now)
+    sent = ingest.Sent(drafts, request.passport.actor, request.now)
+    return _stored(standing, lambda: ingest.accept_small(sent=sent, tenant=request.passport.tenant))
+
+
+def _batch(request: _Request) -> Answer | None:
+    """Answer a large body: counted before it is read, stored by this thread."""
+    turnstile = request.passport.turnstile
     try:
-        receipt = ingest.accept_small(sent=sent, tenant=passport.tenant)
+        standing = turnstile.admit(events=0)
+    except accounts.RateLimited:
+        return None
+    body = request.body()
+
+    def store() -> ingest.Receipt:
+        with ingest.in_flight(is_small=False):
+            drafts = request.drafts(body)
+            turnstile.charge(events=len(drafts))
+            return ingest.accept_events(
+                drafts=drafts, actor=request.passport.actor, received_at=request.now
+            )
+
+    close_old_connections()
+    enter_tenant(request.passport.tenant)
+    try:
+        return _stored(standing, store)
+    finally:
+        close_old_connections()
+
+
+class _Request(NamedTuple):
+    """A plain request of somebody known."""
+
+    passport: Passport
+    environ: Environ
+    now: datetime
+    form: Form
+    length: int
+
+    def body(self) -> bytes:
+        """Read the body, and leave it to be read again."""
+        body: bytes = self.environ["wsgi.input"].read(self.length)
+        self.environ["wsgi.input"] = BytesIO(body)
+        return body
+
+    def drafts(self, body: bytes) -> list[Draft | Rejected]:
+        """Return the events of a body.
+
+        :raises Refusal: when it cannot be split into items, or ended early.
+        """
+        if len(body) != self.length:
+            raise BodyBroken("The connection ended before the body did; send it again.")
+        source = self.environ.get("HTTP_X_SOURCE") or None
+        return decode_events(body=body, form=self.form, source=source)
+
+
+def _stored(standing: Standing, store: Callable[[], ingest.Receipt]) -> Answer:
+    """Store, and answer with the receipt or with why there is none."""
+    try:
+        receipt = store()
+    except accounts.RateLimited as limited:
+        return _refused(limited, limited.standing)
     except Refusal as refusal:
         return _refused(refusal, standing)
     except (OperationalError, InterfaceError):
@@ -138,24 +216,7 @@ def _answer(
     return "200 OK", body, _headers("application/json", len(body), standing, str(standing.reset))
 
 
-def _drafts(environ: Environ) -> list[Any] | None:
-    """Return the events of a small plain body; None otherwise, and the body is there to be read."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    form = FORMS.get(environ.get("CONTENT_TYPE") or "")
-    if form is None or not length.isdecimal() or int(length[:9]) > MOST_BYTES:
-        return None
-    body = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = BytesIO(body)
-    if len(body) != int(length):
-        return None
-    try:
-        drafts = decode_events(body=body, form=form, source=environ.get("HTTP_X_SOURCE") or None)
-    except Refusal:
-        return None
-    return drafts if len(drafts) <= ingest.SMALL else None
-
-
-def _refused(refusal: Refusal, standing: Standing) -> tuple[str, bytes, Headers]:
+def _refused(refusal: Refusal, standing: Standing) -> Answer:
     response: HttpResponse = refusal_response(refusal)
     status = f"{response.status_code} {response.reason_phrase}"
     wait = response.headers.get("Retry-After")

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
-# ruff: noqa: E402 - the door needs the settings and the apps
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops_platform.settings.embedded")
-_django = get_wsgi_application()
+_ordinary = get_wsgi_application()
 
-from finops_platform.door import EventsDoor
+from django.conf import settings  # noqa: E402
+from django.urls import get_resolver  # noqa: E402
 
-application = EventsDoor(_django)
+from finops_platform.door import EventsDoor  # noqa: E402 - it needs the apps
+
+application = EventsDoor(_ordinary)
 
 
 def _load_urls() -> None:
     """Import every view before the first request, which would wait for it; errors show at start."""
-    from django.conf import settings
-    from django.urls import get_resolver
-
     for urlconf in (settings.PUBLIC_SCHEMA_URLCONF, settings.ROOT_URLCONF):
         get_resolver(urlconf).url_patterns  # noqa: B018 (reading it imports them)
 
 
-_load_urls()
+if settings.WEB_ROLE == "all":
+    _load_urls()
+gc.collect()
+gc.freeze()  # what is loaded stays: collections need not go through it

@@ -135,6 +135,8 @@ def child_environment(home: Home) -> dict[str, str]:
         # Celery discourages root because of pickled messages; this worker accepts JSON only.
         "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
         "PROMETHEUS_MULTIPROC_DIR": str(home.metrics),
+        # One heap for all threads: each of glibc's own would keep what one large batch needed.
+        "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX") or "1",
     }
 
 
@@ -168,7 +170,7 @@ def _web(address: Address) -> list[str]:
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", address.host,
         "--port", str(address.port), "--workers", os.environ.get("WEB_WORKERS") or "2",
-        "--blocking-threads", os.environ.get("WEB_THREADS") or "32", "--no-ws",
+        "--blocking-threads", os.environ.get("WEB_THREADS") or "64", "--no-ws",
         "--workers-kill-timeout", "10", "finops_platform.wsgi:application",
     ]  # fmt: skip
 

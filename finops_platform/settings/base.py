@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.core.logging import logging_config
-from finops_platform.env import Env
+from finops_platform.env import Env, SettingInvalid
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -249,9 +249,18 @@ RATE_LIMIT_BURST_SECONDS = env.number("RATE_LIMIT_BURST_SECONDS", default=10, lo
 # While several tenants send at once, each has its fair share of a process: of its threads, and of
 # INGEST_BATCHES large batches, which keep a processor busy. Whoever sends, no more than
 # INGEST_IN_FLIGHT requests with events are in work in a process.
-WEB_THREADS = env.number("WEB_THREADS", default=32, low=1, high=1024)
+WEB_THREADS = env.number("WEB_THREADS", default=64, low=1, high=1024)
 INGEST_BATCHES = env.number("INGEST_BATCHES", default=4, low=1, high=1024)
-INGEST_IN_FLIGHT = env.number("INGEST_IN_FLIGHT", default=64, low=1, high=4096)
+INGEST_IN_FLIGHT = env.number("INGEST_IN_FLIGHT", default=128, low=1, high=4096)
+# So many batches are decoded and stored at once in a process; more take memory and save no time.
+INGEST_LANES = env.number("INGEST_LANES", default=2, low=1, high=64)
+# "ingest" is a process that only programs call, with events: it loads no pages and no admin.
+WEB_ROLE = env.text("WEB_ROLE", default="all")
+if WEB_ROLE not in ("all", "ingest"):
+    raise SettingInvalid("WEB_ROLE", "must be 'all' or 'ingest'.")
+if WEB_ROLE == "ingest":
+    lean = {"django.contrib.admin": "django.contrib.admin.apps.SimpleAdminConfig"}
+    INSTALLED_APPS = [lean.get(app, app) for app in INSTALLED_APPS]
 
 # Work in the background --------------------------------------------------------------------------
 

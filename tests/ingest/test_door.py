@@ -119,7 +119,6 @@ def test_errors_of_items_read_the_same(caller: Caller) -> None:
         (b"[]", {"CONTENT_LENGTH": "3"}),
         (b"[]", {"HTTP_AUTHORIZATION": "Bearer nothing"}),
         (b"[]", {"REQUEST_METHOD": "PUT"}),
-        (b"[" + b" " * 70_000 + b"]", {}),
         (json.dumps([event(f"e{n}") for n in range(51)]).encode(), {}),
     ],
 )
@@ -198,4 +197,30 @@ def test_a_database_that_is_away_is_a_503_and_the_same_again_is_stored(
     assert answer.headers["Retry-After"] == "5"
     monkeypatch.undo()
     assert caller.send(event("second")).body["accepted"] == 1
+
+
+def test_a_batch_goes_the_short_way_too_and_is_counted_before_it_is_read(
+    caller: Caller, fresh_tenant: Any
+) -> None:
+    many = [event(f"b{number}") for number in range(200)]
+    caller.send(event("first"))
+    answer = caller.send(*many, *many[:3])
+    assert (answer.status, caller.ordinary) == ("200 OK", 1)
+    assert (answer.body["accepted"], answer.body["duplicates"]) == (200, 3)
+    there = Caller(caller.slug, caller.key).send(*many)
+    here = caller.send(*many)
+    assert here.headers.keys() == there.headers.keys()
+    assert {**here.body, "batch": ""} == {**there.body, "batch": ""}
+    broken = caller.post(b"[" + b" " * 40_000)
+    assert (broken.status, broken.body["code"]) == ("400 Bad Request", "not_json")
     assert caller.ordinary == 1
+    limited = Caller(
+        caller.slug, service_key(Scope.USAGE_WRITE, limits=Limits(events_per_second=10)).text
+    )
+    limited.send(event("one"))
+    late = [event(f"late{number}") for number in range(200)]
+    assert limited.send(*late).status == "200 OK"
+    refused = limited.send(*[event(f"never{number}") for number in range(200)])
+    assert refused.status == "429 Too Many Requests"
+    connection.set_tenant(fresh_tenant)  # type: ignore[attr-defined]
+    assert Event.objects.count() == 1 + 200 + 1 + 200

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from apps.ingest.services.gate import Gate, ServerBusy, TenantBusy, Work
+from apps.ingest.services import gate as module
+from apps.ingest.services.gate import Gate, Lanes, ServerBusy, TenantBusy, Work, in_flight
 
 
 class Clock:
@@ -91,3 +92,23 @@ def test_batches_and_small_requests_have_rooms_of_their_own(gate: Gate, held: Ex
         pass
     for _ in range(5):
         held.enter_context(gate.slot("acme", Work.SMALL))
+
+
+def test_batches_beyond_the_lanes_wait_and_go_on_when_patience_ends() -> None:
+    lanes = Lanes(1, patience=0.05)
+    with lanes.lane(), lanes.lane():
+        pass
+    with lanes.lane():
+        assert not lanes._free.acquire(blocking=False)
+    assert lanes._free.acquire(blocking=False)
+    assert not lanes._free.acquire(blocking=False), "a lane that was not held was given back"
+
+
+def test_who_holds_a_slot_does_not_take_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Gate(slots=1, room={Work.BATCH: 1, Work.SMALL: 1})
+    monkeypatch.setattr(module, "gate", alone)
+    with in_flight(is_small=False), in_flight(is_small=False):
+        assert alone._held.total() == 1
+    with in_flight(is_small=True), pytest.raises(ServerBusy), in_flight(is_small=False):
+        pass
+    assert alone._held.total() == 0

@@ -276,12 +276,25 @@ class Turnstile:
 
         :raises RateLimited: when the key or the organization is too fast; nothing is counted then.
         """
+        return self._take(self._asks_for(events))
+
+    def charge(self, *, events: int) -> Standing:
+        """Count events of a request that was admitted without them; return the same.
+
+        :raises RateLimited: when the key or the organization is too fast.
+        """
+        return self._take(self._caller.asks("events", events))
+
+    def _take(self, asks: list[_Ask]) -> Standing:
+        return _lowest(asks, throttle.take(asks))
+
+    def _asks_for(self, events: int) -> list[_Ask]:
         asks = self._asks.get(events)
         if asks is None:
             asks = self._caller.asks("requests", 1) + self._caller.asks("events", events)
             if len(self._asks) < _MOST_COUNTS:
                 self._asks[events] = asks
-        return _lowest(asks, throttle.take(asks))
+        return asks
 
 
 _MOST_COUNTS: Final = 64

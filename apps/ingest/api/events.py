@@ -28,7 +28,7 @@ from apps.ingest.api.serializers import EventList, EventQuery, ReceiptOutput, pa
 from apps.ingest.api.views import event_body
 from apps.ingest.domain.receipt import BatchRefused
 from apps.usage import selectors as usage
-from apps.usage.domain.decode import decode_events
+from apps.usage.domain.decode import Form, decode_events
 from apps.usage.domain.feeds import FEEDS, Feed
 
 _FLAGS: Final = {"": False, "true": True, "false": False, "1": True, "0": False}
@@ -118,10 +118,17 @@ def _key_actor(request: HttpRequest) -> Actor:
 def _receipt(request: HttpRequest, actor: Actor) -> ingest.Receipt:
     actor.require(Scope.USAGE_WRITE)
     known_parameters(request, "atomic", "dry_run", "feed")
+    form, body = form_of(request), body_of(request)
+    if len(body) < ingest.LARGE:
+        return _accepted(request, actor, body, form)
+    with ingest.in_flight(is_small=False):
+        return _accepted(request, actor, body, form)
+
+
+def _accepted(request: HttpRequest, actor: Actor, body: bytes, form: Form) -> ingest.Receipt:
     atomic, dry_run = _flag(request, "atomic"), _flag(request, "dry_run")
-    drafts = decode_events(
-        body=body_of(request), form=form_of(request), source=request.headers.get("X-Source") or None
-    )
+    source = request.headers.get("X-Source") or None
+    drafts = decode_events(body=body, form=form, source=source)
     try:
         return ingest.accept_events(
             drafts=drafts,

@@ -10,6 +10,7 @@ from apps.ingest.services.correct import (
     void_event,
 )
 from apps.ingest.services.foreign import Rehearsal, accept_foreign, drafts_of, rehearse_mapping
+from apps.ingest.services.gate import LARGE, in_flight
 from apps.ingest.services.imports import (
     Stored,
     Upload,
@@ -42,6 +43,7 @@ from apps.ingest.services.traces import accept_spans
 from apps.ingest.services.translated import accept_translated
 
 __all__ = [
+    "LARGE",
     "SMALL",
     "Adoption",
     "BatchRefused",
@@ -70,6 +72,7 @@ __all__ = [
     "foresee_end",
     "foresee_mapping",
     "import_events",
+    "in_flight",
     "map_model",
     "record_mapping",
     "refresh_reopened",

@@ -10,8 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import StrEnum
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import Final
 
 from django.conf import settings
@@ -23,6 +24,9 @@ from apps.core.domain.errors import TooMany, Unavailable
 REFUSED: Final = Metric(
     "finops_ingest_busy_total", "Requests refused because too many were in work", ["tenant", "why"]
 )
+LARGE: Final = 32 * 1024
+"""Bytes of a body from which on it is a batch, whatever is in it."""
+
 _REMEMBERED: Final = 5_000_000_000
 """Nanoseconds for which a tenant counts as sending after its last batch."""
 
@@ -122,6 +126,49 @@ gate: Final = Gate(
 
 @contextmanager
 def in_flight(*, is_small: bool) -> Iterator[None]:
-    """Hold one of this process's slots for the tenant at hand."""
-    with gate.slot(current_schema(), Work.SMALL if is_small else Work.BATCH):
+    """Hold one of this process's slots for the tenant at hand, and for a batch a lane.
+
+    Who holds them already goes on with them.
+    """
+    if _is_in_flight.get():
         yield
+        return
+    with gate.slot(current_schema(), Work.SMALL if is_small else Work.BATCH):
+        if is_small:
+            yield
+            return
+        with lanes.lane():
+            entered = _is_in_flight.set(True)
+            try:
+                yield
+            finally:
+                _is_in_flight.reset(entered)
+
+
+_is_in_flight: Final[ContextVar[bool]] = ContextVar("is_in_flight", default=False)
+
+
+class Lanes:
+    """Has so many batches decoded and stored at once; the others wait with what they brought.
+
+    More would not be faster, as threads share one interpreter, but each takes memory that the
+    process never gives back. Nobody waits for longer than `patience` seconds: a batch that hangs
+    at the database must not hold up other tenants.
+    """
+
+    def __init__(self, count: int, *, patience: float = 1.0) -> None:
+        self._free = Semaphore(count)
+        self._patience = patience
+
+    @contextmanager
+    def lane(self) -> Iterator[None]:
+        """Wait for a lane and hold it within the block."""
+        has_lane = self._free.acquire(timeout=self._patience)
+        try:
+            yield
+        finally:
+            if has_lane:
+                self._free.release()
+
+
+lanes: Final = Lanes(settings.INGEST_LANES)
