@@ -1,4 +1,4 @@
-"""`/api/v1/guardrails`: check, authorize, void; settling is a door of ingest."""
+"""`/api/v1/guardrails`: check, authorize, policies; the doors of holds are those of ingest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from apps.budgets.api.guardrail_shapes import (
     DecisionOutput,
     DryRunInput,
     DryRunOutput,
-    HoldOutput,
     JustificationInput,
     JustificationOutput,
     KeptDecisionOutput,
@@ -80,20 +79,6 @@ class Authorize(APIView):
         sent.is_valid(raise_exception=True)
         found = services.authorize(ask=sent.to_ask(), actor=actor_of(request), now=timezone.now())
         return Response(DecisionOutput(found).data)
-
-
-class VoidHold(APIView):
-    """The end of a hold whose call does not take place."""
-
-    permission_classes = [HasScope]
-    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.BUDGETS_AUTHORIZE}
-
-    @extend_schema(operation_id="guardrails_hold_void", request=None, responses=HoldOutput)
-    @once
-    def post(self, request: Request, hold: UUID) -> Response:
-        """Release a hold whose call does not take place."""
-        found = services.void(hold=hold, actor=actor_of(request), now=timezone.now())
-        return Response(HoldOutput(found).data)
 
 
 class Decisions(APIView):

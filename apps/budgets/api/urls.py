@@ -15,7 +15,6 @@ urlpatterns = [
     path("guardrails/check", guardrails.Check.as_view()),
     path("guardrails/authorize", guardrails.Authorize.as_view()),
     path("guardrails/decisions", guardrails.Decisions.as_view()),
-    path("guardrails/holds/<uuid:hold>/void", guardrails.VoidHold.as_view()),
     path("guardrails/policies", guardrails.Policies.as_view()),
     path("guardrails/policies/dry-run", guardrails.TryPolicy.as_view()),
     path("guardrails/policies/<uuid:policy>", guardrails.OnePolicy.as_view()),

@@ -1,4 +1,4 @@
-"""Settling a hold: the one door of guardrails that may bring usage."""
+"""The doors of holds: settling one may bring usage, so both stand here."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rest_framework.views import APIView
 
 from apps.accounts.api.idempotency import once
 from apps.budgets import services as budgets
-from apps.budgets.api.guardrail_shapes import HoldOutput, SettleInput
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import FieldError, Unprocessable
 from apps.ingest import services as ingest
+from apps.ingest.api.hold_shapes import HoldOutput, SettleInput
 from apps.usage.domain.decode import draft_of
 
 
@@ -45,6 +45,20 @@ class SettleHold(APIView):
         if event is not None:
             actual = budgets.Actual(event_ref=_bring(hold, event, actor))
         found = budgets.settle(hold=hold, actual=actual, actor=actor, now=timezone.now())
+        return Response(HoldOutput(found).data)
+
+
+class VoidHold(APIView):
+    """The end of a hold whose call does not take place."""
+
+    permission_classes = [HasScope]
+    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.BUDGETS_AUTHORIZE}
+
+    @extend_schema(operation_id="guardrails_hold_void", request=None, responses=HoldOutput)
+    @once
+    def post(self, request: Request, hold: UUID) -> Response:
+        """Release a hold whose call does not take place."""
+        found = budgets.void(hold=hold, actor=actor_of(request), now=timezone.now())
         return Response(HoldOutput(found).data)
 
 

@@ -10,7 +10,7 @@ from django.urls import path
 from apps.ingest.api import backfills, mappings, meanings, views
 from apps.ingest.api.events import events
 from apps.ingest.api.foreign import ForeignBatch, ForeignEvents
-from apps.ingest.api.holds import SettleHold
+from apps.ingest.api.holds import SettleHold, VoidHold
 from apps.ingest.api.imports import CancelImport, ImportErrors, Imports, OneImport
 from apps.ingest.api.litellm import LiteLLM
 
@@ -49,5 +49,6 @@ urlpatterns = [
     path("usage/imports/<uuid:import_id>/errors.csv", ImportErrors.as_view()),
     path("ingest/litellm", LiteLLM.as_view()),
     path("guardrails/holds/<uuid:hold>/settle", SettleHold.as_view()),
+    path("guardrails/holds/<uuid:hold>/void", VoidHold.as_view()),
     path("usage/summary", views.Summary.as_view()),
 ]
