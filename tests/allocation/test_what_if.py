@@ -16,10 +16,11 @@ from apps.accounts import selectors as accounts
 from apps.allocation import selectors, services
 from apps.allocation.domain.check import RuleRefused
 from apps.allocation.domain.payload import read_rule
-from apps.allocation.domain.rules import Rule
+from apps.allocation.domain.rules import FACT_FIELDS, Rule
 from apps.allocation.models import Line, Run
 from apps.allocation.selectors import Axis
 from apps.allocation.services import what_ifs
+from apps.allocation.web.forms import RuleForm, initial_of
 from apps.audit import selectors as audit
 from apps.core.domain.access import Role, Scope
 from apps.core.domain.errors import Forbidden
@@ -251,3 +252,14 @@ def test_the_pages_keep_it_list_it_and_compare_it(costs: Costs) -> None:
     assert "what-if" in listed
     assert str(before.id) in listed
     assert selectors.versions(code="pool")[0].rule.version == 1
+
+
+def test_editing_a_rule_keeps_all_of_its_scope(costs: Costs) -> None:
+    """Every field that a scope may ask for stands in the form."""
+    scope = {name: ["x"] for name in FACT_FIELDS} | {"owners": ["ads"], "tags": {"env": ["*"]}}
+    made = read_rule({**BODY, "scope": scope, "receivers": ["ads"]}, first_month=MONTH)
+    shown = initial_of(made)
+    form = RuleForm({name: value for name, value in shown.items() if value is not None})
+    form.data = {**form.data, "name": "x", "first_month": "2026-11"}
+    assert form.is_valid(), form.errors
+    assert read_rule(form.to_body(), first_month=MONTH).scope == made.scope

@@ -55,6 +55,7 @@ class RuleForm(forms.Form):
     owners = _text(
         help_text="Pass on what these receivers hold, by commas; UNALLOCATED for unowned cost."
     )
+    origin = _text(help_text="usage, or bill: our metering, or charges of providers' bills.")
     service = _text(help_text="By commas; a star at the end matches all that begins so.")
     provider = _text()
     model = _text()

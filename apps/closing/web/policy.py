@@ -22,6 +22,7 @@ from apps.closing.domain.policy import (
 )
 from apps.core import presentation
 from apps.core.domain.access import Scope
+from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.errors import Refusal
 from apps.core.domain.months import Month, local_day
 from apps.core.web.page import Crumb, Page
@@ -130,7 +131,7 @@ class PolicyPage(PageMixin, FormView):  # type: ignore[type-arg]
         percents = ("unpriced_percent", "coverage_percent", "bill_percent", "change_percent")
         return {
             **{name: getattr(found.schedule, name) for name in names},
-            **{name: getattr(found.limits, name).normalize() for name in percents},
+            **{name: plain_decimal(getattr(found.limits, name)) for name in percents},
             "blocking": sorted(found.limits.blocking),
         }
 

@@ -77,15 +77,23 @@ class Command(PlatformCommand):
             time.sleep(_GLANCE)
 
     def _approve(self, run: CloseRunFacts, email: str) -> None:
-        """Approve as a person, through the shell, which the audit log names."""
-        services.approve(
-            run=run.id,
-            approver=accounts.actor_of_person(email),
-            comment="Approved from the command line.",
-            now=timezone.now(),
-            through=self.actor,
-        )
-        enqueue(run.id)
+        """Approve as a person, through the shell, which the audit log names.
+
+        Another caller may have been first; the close then goes on by itself.
+        """
+        try:
+            services.approve(
+                run=run.id,
+                approver=accounts.actor_of_person(email),
+                comment="Approved from the command line.",
+                now=timezone.now(),
+                through=self.actor,
+            )
+        except services.CloseState:
+            if selectors.close_run(run.id).state is RunState.WAITING:
+                raise
+        else:
+            enqueue(run.id)
 
     def _report(self, run: CloseRunFacts) -> None:
         for step in run.steps:
