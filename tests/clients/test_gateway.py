@@ -8,7 +8,7 @@ import socketserver
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -185,6 +185,24 @@ def test_what_cannot_be_guarded_and_what_is_no_request(
     platform.plan = [(401, {})]
     with gateway(client, provider) as url:
         assert post(f"{url}/v1/chat/completions", b'{"model":"gpt-4o"}')[0] == 502
+
+
+def test_paths_go_on_as_they_came(client: Client, platform: Guardrails) -> None:
+    seen: list[str] = []
+
+    class Echo(Providers):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            self.answer(200, b"{}", "application/json")
+
+    with serving(Echo) as provider, gateway(client, provider) as url:
+        with urlopen(f"{url}/v1/models/a%20b%0D%0Ac?x=1", timeout=20) as answer:
+            assert answer.status == 200
+        body = b'{"messages":[]}'
+        with suppress(Exception):
+            post(f"{url}/openai/deployments/gpt-4o/chat/completions", body)
+    assert seen == ["/v1/models/a%20b%0D%0Ac?x=1"]
+    assert platform.asked[0]["model"] == "gpt-4o"
 
 
 def test_a_subrequest_is_decided_by_its_headers(url: str, platform: Guardrails) -> None:

@@ -17,7 +17,7 @@ import litellm
 from finops_metering import Client, Denied, Guard
 from finops_metering import litellm as hooks
 from finops_metering.litellm import FinOpsGuard
-from finops_metering.litellm_calls import event_of, is_guarded, tags_of
+from finops_metering.litellm_calls import event_of, is_guarded, is_use, tags_of
 
 from tests.clients.fakes import serving
 from tests.clients.guardrails import Guardrails
@@ -213,4 +213,11 @@ def test_what_is_read_of_calls() -> None:
     event = event_of({**logged, "prompt_tokens": 3}, None)
     assert event["model"] == "gpt"
     assert event["reported_cost"]["amount"] == "0.00000015"
+    unheard = event_of({"model": "dall-e-3", "call_type": "aimage_generation"}, None)
+    assert (unheard["meters"], "raw_usage" in unheard) == ({"unreported_calls": 1}, False)
+    uses = {
+        kind: is_use(kind)
+        for kind in ("acompletion", "aresponses", "acreate_file", "acreate_batch")
+    }
+    assert list(uses.values()) == [True, True, False, False]
     assert event["raw_usage"] == {"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 0}

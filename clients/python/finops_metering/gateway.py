@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from finops_metering import anthropic, openai
 from finops_metering.client import Client
@@ -130,7 +130,8 @@ class Gateway:
             readers=_PLACES,
         )
         call = Call(meter, reader, tags=meter.tags, body=body)
-        model = body.get("model")
+        found = _MODEL_IN_PATH.search(str(environ.get("PATH_INFO") or ""))
+        model = body.get("model") or (found.group(1) if found else None)
         call.seen.model = model if isinstance(model, str) else None
         return call
 
@@ -174,7 +175,8 @@ class Gateway:
         host, port = str(self._upstream.hostname), self._upstream.port
         kind = HTTPSConnection if self._upstream.scheme == "https" else HTTPConnection
         query = environ.get("QUERY_STRING")
-        target = self._upstream.path + path + (f"?{query}" if query else "")
+        written = quote(path.encode("latin-1"), safe="/:@!$&'()*+,;=~")
+        target = self._upstream.path + written + (f"?{query}" if query else "")
         try:
             connection = kind(host, port, timeout=self._timeout)
             headers = {**_sent_headers(environ), **self._headers}

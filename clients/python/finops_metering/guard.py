@@ -85,7 +85,8 @@ class Guard:
 
         `asked` are `provider`, `model`, `tags`, `ttl_seconds`, `account`, `credential`, `region`,
         `service_tier`, `batch`. A question is asked again under the same Idempotency-Key, and
-        holds once.
+        holds once. Give an `idempotency_key` only for a question that is asked again after a crash:
+        under one key the answer stays what it was, a refusal too.
 
         :raises Denied: when the answer is no; `NeedsApproval`, `Unreachable` say it more closely.
         :raises ApiError: when the key is wrong or the question is not valid.

@@ -33,7 +33,7 @@ from finops_metering.decisions import Denied
 from finops_metering.guard import Asking, AsyncGuard, Guard
 from finops_metering.holds import Hold, current_hold
 from finops_metering.ids import minter
-from finops_metering.litellm_calls import event_of, is_guarded, operation_of, tags_of
+from finops_metering.litellm_calls import event_of, is_guarded, is_use, operation_of, tags_of
 
 log = logging.getLogger("finops_metering")
 
@@ -75,7 +75,7 @@ class FinOpsGuard(CustomLogger):
             hold = await Asking(self.guard, **self._question(data, call_type, user_api_key_dict))
         except Denied as refused:
             raise _http_error(refused) from refused
-        call = data.setdefault("litellm_call_id", hold.decision.hold or "")
+        call = data.setdefault("litellm_call_id", minter.mint())
         self._keep(str(call), hold, ended_by="proxy")
 
     async def async_post_call_failure_hook(
@@ -165,7 +165,7 @@ class FinOpsGuard(CustomLogger):
 
     def _meter(self, kwargs: Mapping[str, Any]) -> None:
         logged = kwargs.get("standard_logging_object")
-        if not isinstance(logged, Mapping):
+        if not isinstance(logged, Mapping) or not is_use(str(logged.get("call_type") or "")):
             return
         hold = self._taken(kwargs.get("litellm_call_id"))
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -20,6 +21,10 @@ _OPERATIONS = {
 }
 
 
+_NO_USE = re.compile("batch|file|fine_tuning|vector_store|input_items|moderation|_responses$")
+"""Call types that look after things, or cost nothing."""
+
+
 def operation_of(call_type: str) -> str:
     """Return the operation of a call type; the type itself where it is none of ours."""
     name = call_type.removeprefix("a") if call_type != "anthropic_messages" else call_type
@@ -29,6 +34,11 @@ def operation_of(call_type: str) -> str:
 def is_guarded(call_type: str) -> bool:
     """Tell whether a call is one of text tokens: only of those the size is known before."""
     return operation_of(call_type) in _OPERATIONS.values()
+
+
+def is_use(call_type: str) -> bool:
+    """Tell whether a call uses a model; looking after files and batches is none."""
+    return _NO_USE.search(call_type) is None or call_type == "aresponses"
 
 
 def tags_of(data: Mapping[str, Any], key: Any = None) -> dict[str, str]:
@@ -47,7 +57,8 @@ def tags_of(data: Mapping[str, Any], key: Any = None) -> dict[str, str]:
 def event_of(logged: Mapping[str, Any], start: datetime | None) -> dict[str, Any]:
     """Return a standard logging payload of a successful call as an event, but for its tags.
 
-    An answer from LiteLLM's own cache is a request without tokens.
+    An answer from LiteLLM's own cache is a request without tokens. A call that was charged and
+    counts nothing (speech, images) is the meter `unreported_calls`: unpriced, never free.
     """
     about = _mapping(logged.get("metadata"))
     event: dict[str, Any] = {
@@ -65,7 +76,10 @@ def event_of(logged: Mapping[str, Any], start: datetime | None) -> dict[str, Any
     cost = logged.get("response_cost")
     if cost:
         event["reported_cost"] = {"amount": _plain(cost), "currency": "USD"}
-    return {**event, "raw_usage": _usage(logged, about)}
+    usage = _usage(logged, about)
+    if not any(isinstance(count, int) and count > 0 for count in usage.values()):
+        return {**event, "usage": {"input_tokens": 0}, "meters": {"unreported_calls": 1}}
+    return {**event, "raw_usage": usage}
 
 
 def _told(data: Mapping[str, Any], key: Any) -> Iterator[tuple[str, Any]]:
