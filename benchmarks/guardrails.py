@@ -107,6 +107,7 @@ def authorizing() -> Callable[[], None]:
     tags = {"team": "team-3", "product": "product-2", "environment": "production"}
     ask = Ask(provider="benchco", model="model-3", tags=tags, input_tokens=1_200, output_tokens=300)
     actor = system_actor("bench")
+    services.check(ask=ask, actor=actor, now=datetime.now(UTC))  # prices are read and kept
 
     def authorize() -> None:
         found = services.authorize(ask=ask, actor=actor, now=datetime.now(UTC))

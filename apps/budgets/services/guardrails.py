@@ -33,7 +33,7 @@ from apps.budgets.services.estimates import Rated, rate
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.canonical import canonical_json, plain_decimal
 from apps.core.domain.errors import FieldError, Forbidden, Invalid
-from apps.core.domain.money import minor_quantum
+from apps.core.domain.money import EXACT, minor_quantum
 from apps.tenants import selectors as tenants
 from apps.usage.domain.drafts import Problem
 from apps.usage.domain.tagsets import bound
@@ -111,11 +111,14 @@ def check(*, ask: Ask, actor: Actor, now: datetime) -> Decision:
     actor.require(Scope.BUDGETS_AUTHORIZE)
     case = _case(ask, actor, now)
     standings = in_windows(list(case.budgets), case.today)
-    found = {one.budget.key: one.counters for one in standings}
+    past = holds.held_past_time(
+        now=now, windows=[one.key for one in standings if one.key is not None]
+    )
+    found = {one.budget.key: _without(one.counters, past.get(one.key or 0)) for one in standings}
     return _decision(case, _judged(case, found), id=None, hold=None)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)  # what fails within a larger transaction undoes all of it
 def authorize(*, ask: Ask, actor: Actor, now: datetime) -> Decision:
     """Decide on a use and hold its cost in every budget that it draws, or in none.
 
@@ -136,6 +139,11 @@ def authorize(*, ask: Ask, actor: Actor, now: datetime) -> Decision:
     decision = _decision(case, reasons, id=uuid.uuid4(), hold=hold)
     _keep(case, decision, parts)
     return decision
+
+
+def _without(counted: Counters, past: Decimal | None) -> Counters:
+    """Return counters without what is held past its time."""
+    return counted if past is None else replace(counted, held=EXACT.subtract(counted.held, past))
 
 
 def _case(ask: Ask, actor: Actor, now: datetime) -> _Case:
