@@ -265,6 +265,15 @@ def _handed_over(marker: str, people: dict[str, Actor]) -> Iterator[str]:
             actor=ACTOR,
             now=NOW,
         )
+    [below, *_] = [one.cost_center for one in seen if one.cost_center != "UNALLOCATED"]
+    directory.ensure_entries(
+        actor=ACTOR, now=NOW, cost_centers=[CostCenterFacts(code="cc-top", name=marker)]
+    )
+    directory.place_cost_center(
+        cost_center=below, parent="cc-top", since=None, actor=ACTOR, now=NOW
+    )
+    assert chargeback.roll_up(month=MONTH, actor=ACTOR, now=NOW)
+    yield "roll-ups"
     chargeback.set_policy(policy=Policy(), actor=ACTOR, now=NOW)
     upload = Upload(name=f"{marker}.txt", content=marker.encode())
     dispute = DisputeDraft(comment=marker, files=[upload])

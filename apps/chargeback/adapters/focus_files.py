@@ -15,7 +15,7 @@ from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.money import EXACT
 from apps.documents.domain.cells import inert
 
-ROWS: Final = {FileFormat.CSV: 2000, FileFormat.PARQUET: 10_000}
+ROWS: Final = {FileFormat.CSV: 2000, FileFormat.PARQUET: 5000}
 """Rows of a piece; of Parquet a piece is a row group, and small ones make large files."""
 
 _QUANTUM: Final = Decimal(1).scaleb(-COST_PLACES)

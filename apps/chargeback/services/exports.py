@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.allocation import selectors as allocation
+from apps.allocation.selectors import Axis
 from apps.audit import services as audit
 from apps.chargeback.domain.focus_columns import columns_of
 from apps.chargeback.models import Export, ExportState
@@ -51,7 +52,10 @@ def request_export(*, wanted: Wanted, actor: Actor, now: datetime) -> ExportFact
         return focus.export_facts(known)
     with transaction.atomic():
         row = Export.objects.create(
-            **same, rows_total=run.line_count, requested_at=now, requested_by=actor.label
+            **same,
+            rows_total=allocation.count_lines(run=run.id, axis=Axis.TEAM),
+            requested_at=now,
+            requested_by=actor.label,
         )
         audit.record(
             actor=actor,

@@ -80,7 +80,7 @@ class Journals(ListPage):
             columns=(
                 Column(key="batch", label="Batch", link="url"),
                 Column(key="month", label="Month"),
-                Column(key="kind", label="Kind"),
+                Column(key="kind", label="Kind", wide=True),
                 Column(key="state", label="State", kind="badge"),
                 Column(key="other", label="Takes back", wide=True),
                 Column(key="reference", label="Ledger reference", wide=True),
