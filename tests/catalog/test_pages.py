@@ -215,6 +215,10 @@ def test_the_history_of_a_price_in_two_times():
     then = text(page().get(f"{url}&known_at={before}")).replace("\xa0", " ")
     assert "The price never changed" in then
     assert "As known on" in then
+    load_sheet(SLIP.replace("250.00", "2.10").replace("2026", "2099"), now=datetime.now(UTC))
+    coming = waiting(source="sheet")[-1]
+    page().post("/prices/changes/approve/", chosen(coming, confirmed="1"))
+    assert "The price changes on Dec 1, 2099" in text(page().get(url)).replace("\xa0", " ")
     none = text(page().get("/prices/history/?provider=openai&model=nothing"))
     assert "No price of that model was ever listed." in none
     assert page().get(f"{url}&known_at=yesterday").status_code == 200

@@ -77,8 +77,11 @@ def _amount(
 def _finding(rows: Sequence[HistoryRow], known_at: datetime) -> str:
     changes = [row.valid_from for row in rows if row.valid_from is not None]
     past = [at for at in changes if at <= known_at]
+    ahead = [at for at in changes if at > known_at]
     if not rows:
         return "There was no price yet"
+    if ahead:
+        return f"The price changes on {presentation.moment(min(ahead))}"
     if not past:
         return "The price never changed"
     return f"The price last changed on {presentation.moment(max(past))}"
