@@ -185,6 +185,7 @@ def test_an_expired_hold_gives_its_room_back_to_whoever_asks_next(acme):
     assert authorize("1", ttl_seconds=60).verdict is Verdict.ALLOW
     assert authorize("1", now=NOW + timedelta(seconds=59)).verdict is Verdict.DENY
     later = NOW + timedelta(seconds=60)
+    assert services.check(ask=ask("1"), actor=ACTOR, now=later).verdict is Verdict.ALLOW
     assert authorize("1", now=later).verdict is Verdict.ALLOW
     assert sorted(Hold.objects.values_list("state", flat=True)) == ["expired", "open"]
     assert services.expire_due(now=later + timedelta(hours=1)) == 1
@@ -294,7 +295,7 @@ def test_bound_tags_and_teams_limit_what_may_be_authorized(acme):
     budget(limit=Limit.HARD, amount=Decimal(1), scope={}, name="Board")
     scopes = frozenset({Scope.BUDGETS_AUTHORIZE})
     key = Actor(kind="key", label="key:ads", scopes=scopes, bound_tags={"team": "ads"})
-    with pytest.raises(Forbidden) as refused:
+    with pytest.raises(Forbidden) as refused, transaction.atomic():
         services.authorize(ask=ask("1"), actor=key, now=NOW)
     assert refused.value.code == "tag_forbidden"
     found = services.authorize(ask=ask("2", tags={}), actor=key, now=NOW)

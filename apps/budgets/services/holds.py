@@ -47,6 +47,12 @@ SELECT DISTINCT h.id FROM {schema}.budgets_hold h
     ON w.budget_id = o.budget AND w.starts_on = o.start
  WHERE h.state IN ('open', 'settled') AND h.expires_at <= %s
 """
+_PAST: Final = """
+SELECT p.window_id, sum(p.amount) FROM {schema}.budgets_holdpart p
+  JOIN {schema}.budgets_hold h ON h.id = p.hold_id
+ WHERE p.window_id = ANY (%s) AND h.state IN ('open', 'settled') AND h.expires_at <= %s
+ GROUP BY p.window_id
+"""
 _LOCK: Final = """
 SELECT w.id FROM {schema}.budgets_budgetwindow w
   JOIN unnest(%s::bigint[], %s::date[]) AS o(budget, start)
@@ -61,6 +67,7 @@ __all__ = [
     "State",
     "expire",
     "expired",
+    "held_past_time",
     "live_holds",
     "lock_places",
     "named_event",
@@ -91,6 +98,12 @@ def expired(*, now: datetime, places: Sequence[Place] | None = None) -> dict[int
     if not keys:
         return {}
     return {row.pk: row for row in Hold.objects.filter(pk__in=keys).order_by("id")}
+
+
+def held_past_time(*, now: datetime, windows: Iterable[int]) -> dict[int, Decimal]:
+    """Return by window what is held past its time, which an authorization would release first."""
+    rows = rows_of(_PAST, [sorted(windows), now])
+    return dict(rows)
 
 
 def expire(gone: Mapping[int, Hold], *, places: Sequence[Place], now: datetime) -> int:
