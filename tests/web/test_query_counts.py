@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,11 @@ from apps.accounts import selectors as accounts
 from apps.accounts.models import User
 from apps.allocation import services as allocation
 from apps.allocation.domain.payload import read_rule
+from apps.budgets import services as budgets
+from apps.budgets.domain.budgets import BudgetDraft
+from apps.budgets.domain.decisions import Ask
+from apps.budgets.domain.limits import Limit
+from apps.budgets.domain.policies import PolicyDraft, Rules
 from apps.chargeback import selectors as chargeback
 from apps.closing import selectors as closes
 from apps.closing import services as closing
@@ -40,6 +46,10 @@ from apps.directory.domain.entries import (
     ProductFacts,
     TeamFacts,
 )
+from apps.experiments import services as experiments
+from apps.experiments.domain.bands import Counts
+from apps.experiments.domain.proposals import ModelPlan, Proposal
+from apps.experiments.domain.states import Verdict
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import State
 from apps.usage import selectors as usage
@@ -67,6 +77,7 @@ ASKED: Final = {
     "/api/v1/fx-rates": {"period": "{month}"},
     "/api/v1/journals/gaps": {"period": "{month}"},
     "/api/v1/prices/quote": {"provider": "testco", "model": "tiny", "meter": "input_tokens"},
+    "/api/v1/rollups": {"period": "{month}"},
     "/api/v1/statements": {"period": "{month}"},
     "/api/v1/usage/unpriced": {"period": "{month}"},
     "/api/v1/usage/summary": {"start": "{first}", "end": "{end}", "group_by": "team,model"},
@@ -165,9 +176,25 @@ def _live(month: Month, *, times: int) -> None:
         assert send(events, received_at=NOW).accepted == len(events)
     _bills(month, teams)
     _rules(month, teams)
+    _experiments(teams)
+    _budgets(teams)
     _close(month)
     assert len(chargeback.statements(month=month, actor=ACTOR)) >= times
     assert len(usage.period_rollups(month=month)) >= 6 * times
+
+
+def _budgets(teams: list[str]) -> None:
+    """Set a budget and a policy a team, and hold money of each."""
+    for team in teams:
+        draft = BudgetDraft(
+            name=team, amount=Decimal(10), currency="USD", scope={"team": team}, limit=Limit.HARD
+        )
+        budgets.create(draft=draft, actor=ACTOR, now=NOW)
+        ask = Ask(tags={"team": team}, amount=Decimal(1), currency="USD")
+        assert budgets.authorize(ask=ask, actor=ACTOR, now=NOW).hold is not None
+        rules = Rules(max_context_tokens=10_000_000)
+        policy = PolicyDraft(name=team, rules=rules, scope={"team": team}, valid_from=NOW.date())
+        budgets.create_policy(draft=policy, actor=ACTOR, now=NOW)
 
 
 def _organization(month: Month, times: int) -> list[str]:
@@ -211,6 +238,34 @@ def _rules(month: Month, teams: list[str]) -> None:
             "first_month": str(month),
         }
         allocation.save_rule(rule=read_rule(rule, first_month=month), actor=ACTOR, now=NOW)
+
+
+def _experiments(teams: list[str]) -> None:
+    """Leave an experiment that waits and one that has money for every team."""
+    approver = accounts.actor_of_person("approves@few.example")
+    plan = ModelPlan(
+        provider="testco",
+        model="tiny",
+        runs=Counts.exactly(10),
+        input_tokens=Counts.exactly(1000),
+        output_tokens=Counts.exactly(100),
+    )
+    for team in teams:
+        for verdict in (None, Verdict.APPROVE):
+            proposal = Proposal(
+                title=team,
+                hypothesis=team,
+                owner="prepares@few.example",
+                team=team,
+                plans=(plan,),
+                starts_on=NOW.date(),
+                ends_on=NOW.date(),
+            )
+            made = experiments.create(proposal=proposal, actor=ACTOR, now=NOW)
+            experiments.submit(id=made.id, actor=ACTOR, now=NOW)
+            if verdict is not None:
+                ballot = experiments.Ballot(request=made.id, verdict=verdict)
+                experiments.decide(ballot=ballot, actor=approver, now=NOW)
 
 
 def _close(month: Month) -> None:
