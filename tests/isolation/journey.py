@@ -31,11 +31,14 @@ from apps.chargeback.domain.journal import AccountOf, MappingKind
 from apps.chargeback.domain.journal_layout import parse_layout
 from apps.closing import selectors as closes
 from apps.closing import services as closing
+from apps.closing.domain.policy import Policy as ClosePolicy
+from apps.closing.domain.policy import Schedule
 from apps.core.domain.access import Actor, Role, Scope
 from apps.costs import services as costs
 from apps.costs.domain.accounts import AccountDraft, Feed, Truth
 from apps.directory import services as directory
 from apps.directory.domain.entries import CostCenterFacts, FeatureFacts, ProductFacts
+from apps.documents.domain.uploads import Upload as PlainUpload
 from apps.experiments import selectors as experiment_questions
 from apps.experiments import services as experiments
 from apps.experiments.domain.bands import Counts
@@ -171,7 +174,8 @@ def _allocated(marker: str, approver: Actor) -> Iterator[str]:
         now=NOW,
     )
     yield "driver"
-    moved = AdjustmentDraft(Axis.TEAM, "ads", "search", Decimal("1.50"), marker, marker)
+    proof = PlainUpload(f"{marker}.txt", marker.encode())
+    moved = AdjustmentDraft(Axis.TEAM, "ads", "search", Decimal("1.50"), marker, marker, (proof,))
     asked = allocation.request_adjustment(month=MONTH, draft=moved, actor=ACTOR, now=NOW)
     allocation.approve_adjustment(id=asked.id, comment=marker, actor=approver, now=NOW)
     account_services.answer_once(
@@ -200,6 +204,7 @@ def _told(marker: str) -> Iterator[str]:
 
 def _closed(marker: str, people: dict[str, Actor]) -> Iterator[str]:
     """Close the month by two people, hand it over, and ask to open it again."""
+    closing.set_policy(wanted=ClosePolicy(Schedule(is_on=True)), actor=ACTOR, now=NOW)
     run = closing.start_close(month=MONTH, actor=people["prepares"], now=NOW)
     yield "close"
     yield from _advanced(run.id)
@@ -207,6 +212,9 @@ def _closed(marker: str, people: dict[str, Actor]) -> Iterator[str]:
     yield "approval"
     yield from _advanced(run.id)
     assert closes.close_run(run.id).state is closes.RunState.FINISHED
+    supposed = allocation.WhatIf(MONTH, marker, without=["shared"])
+    allocation.keep_what_if(draft=supposed, actor=ACTOR, now=NOW)
+    yield "what-if run"
     yield from _handed_over(marker, people)
     closing.request_reopen(month=MONTH, reason=marker, actor=people["prepares"], now=NOW)
     yield "request to reopen"
