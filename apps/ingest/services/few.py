@@ -1,4 +1,4 @@
-"""Stores a group of small requests in one transaction of three exchanges with the database.
+"""Stores a group of small requests in one transaction of four exchanges with the database.
 
 A batch of thousands is bound by rows and goes by COPY (`accept`). A group of a few dozen events is
 bound by round trips: each costs a wait in the database's process and one for the interpreter,
