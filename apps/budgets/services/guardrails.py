@@ -27,13 +27,12 @@ from apps.budgets.domain.policies import Use, judge
 from apps.budgets.domain.scope import Subject, matches, may_see
 from apps.budgets.domain.windows import Days
 from apps.budgets.selectors.book import BudgetBook, current_book
-from apps.budgets.selectors.budgets import in_windows
-from apps.budgets.services import counters, holds
+from apps.budgets.services import counters, holds, rooms
 from apps.budgets.services.estimates import Rated, rate
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.canonical import canonical_json, plain_decimal
 from apps.core.domain.errors import FieldError, Forbidden, Invalid
-from apps.core.domain.money import EXACT, minor_quantum
+from apps.core.domain.money import minor_quantum
 from apps.tenants import selectors as tenants
 from apps.usage.domain.drafts import Problem
 from apps.usage.domain.tagsets import bound
@@ -110,15 +109,11 @@ def check(*, ask: Ask, actor: Actor, now: datetime) -> Decision:
     """
     actor.require(Scope.BUDGETS_AUTHORIZE)
     case = _case(ask, actor, now)
-    standings = in_windows(list(case.budgets), case.today)
-    past = holds.held_past_time(
-        now=now, windows=[one.key for one in standings if one.key is not None]
-    )
-    found = {one.budget.key: _without(one.counters, past.get(one.key or 0)) for one in standings}
+    found = rooms.counters_of(list(case.budgets), case.windows, today=case.today, now=now)
     return _decision(case, _judged(case, found), id=None, hold=None)
 
 
-@transaction.atomic(savepoint=False)  # what fails within a larger transaction undoes all of it
+@transaction.atomic
 def authorize(*, ask: Ask, actor: Actor, now: datetime) -> Decision:
     """Decide on a use and hold its cost in every budget that it draws, or in none.
 
@@ -139,11 +134,6 @@ def authorize(*, ask: Ask, actor: Actor, now: datetime) -> Decision:
     decision = _decision(case, reasons, id=uuid.uuid4(), hold=hold)
     _keep(case, decision, parts)
     return decision
-
-
-def _without(counted: Counters, past: Decimal | None) -> Counters:
-    """Return counters without what is held past its time."""
-    return counted if past is None else replace(counted, held=EXACT.subtract(counted.held, past))
 
 
 def _case(ask: Ask, actor: Actor, now: datetime) -> _Case:
@@ -225,8 +215,7 @@ def _locked(case: _Case) -> dict[int, _Row]:
     if expired:
         holds.expire(expired, places=places, now=case.now)
     rows = counters.rows_of(_LOCK, [list(column) for column in zip(*places, strict=True)])
-    stale = any(row[6] or (row[7] is not None and row[7] < case.today) for row in rows)
-    if len(rows) < len(places) or stale:
+    if len(rows) < len(places) or rooms.is_stale(rows, case.today):
         draws = {
             (one.key, windows[one.key].start): counters.Draw(one, windows[one.key])
             for one in case.budgets
