@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, Final
 
 from apps.chargeback.domain import views
@@ -252,12 +253,13 @@ def build_rollup(
     name: str,
     usage: Usage,
     earlier: Earlier,
-    customers: Sequence[Mapping[str, Any]] | None = None,
     budgets: Sequence[BudgetFact] = (),
+    told: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the payload of a roll-up.
 
-    `customers` are the cost to serve as the statements show it, summed; None reckons it anew.
+    `told` are parts of the payload as the statements themselves show them, put together: they
+    stand instead of what would be reckoned anew.
     """
     currency = frame.figures.currency
     shared = content(
@@ -272,9 +274,9 @@ def build_rollup(
     return shared | {
         "schema": SCHEMA,
         "rollup": {"kind": rollup.kind.value, "parts": _shown(rollup, currency)},
-        "customers": shared["customers"] if customers is None else list(customers),
         "postings": [],
         "actions": [{"code": "rollup"}],
+        **told,
     }
 
 

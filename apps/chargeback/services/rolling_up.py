@@ -168,8 +168,8 @@ def _draft(one: rollups.Rollup, batch: _Batch, actor: Actor, now: datetime) -> A
         name=name,
         usage=_usage(one, batch),
         earlier=batch.earlier.get(key, Earlier()),
-        customers=_customers(one, batch),
         budgets=_budgets(one, batch),
+        told=_told(one, batch),
     )
     document = document_services.draft(
         kind=DocumentKind.ROLLUP,
@@ -200,16 +200,19 @@ def _usage(one: rollups.Rollup, batch: _Batch) -> Usage:
     return Usage(requests=batch.requests.get((one.kind, one.code)), customers=customers)
 
 
-def _customers(one: rollups.Rollup, batch: _Batch) -> list[dict[str, Any]] | None:
-    """Return what the statements of a subtree show as their cost to serve, summed."""
+def _told(one: rollups.Rollup, batch: _Batch) -> dict[str, Any]:
+    """Return what the statements of a subtree show of customers and budgets, put together."""
     if one.kind is not RollupKind.PARENT:
-        return None
+        return {}
     own = [batch.payloads[part.statement.cost_center] for part in one.parts]
-    return rollups.summed_customers(own, total=one.charged.total, currency=batch.run.currency)
+    currency = batch.run.currency
+    return {
+        "customers": rollups.summed_customers(own, total=one.charged.total, currency=currency),
+        "budgets": [fact for payload in own for fact in payload.get("budgets", ())],
+    }
 
 
 def _budgets(one: rollups.Rollup, batch: _Batch) -> list[BudgetFact]:
-    if one.kind is not RollupKind.PARENT:
-        return budgets_of(batch.budgets, dimension=one.kind.value, codes=[one.code])
-    own = [part.statement.cost_center for part in one.parts]
-    return budgets_of(batch.budgets, dimension="cost_center", codes=own)
+    if one.kind is RollupKind.PARENT:
+        return []  # as the statements show them
+    return budgets_of(batch.budgets, dimension=one.kind.value, codes=[one.code])

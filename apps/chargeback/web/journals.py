@@ -79,7 +79,7 @@ class Journals(ListPage):
             rows=[_journal_row(one) for one in self.found],
             columns=(
                 Column(key="batch", label="Batch", link="url"),
-                Column(key="month", label="Month"),
+                Column(key="month", label="Month", wide=True),
                 Column(key="kind", label="Kind", wide=True),
                 Column(key="state", label="State", kind="badge"),
                 Column(key="other", label="Takes back", wide=True),

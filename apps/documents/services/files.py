@@ -29,7 +29,7 @@ def keep_stream(*, month: Month, name: str, suffix: str, file: BinaryIO) -> Kept
     :raises StoreUnreliable: when the store does not take it.
     """
     file.seek(0)
-    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = storage.sha256_of(file)
     size = file.seek(0, SEEK_END)
     key = storage.put_file(month=month, name=name, suffix=suffix, file=file, sha256=sha256)
     return KeptFile(key=key, sha256=sha256, size=size)
