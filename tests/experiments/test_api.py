@@ -109,6 +109,19 @@ def test_service_keys_ask_and_never_decide(people: People) -> None:
     assert done.json()["decisions"][0]["via"] == "api"
 
 
+def test_what_a_service_key_asks_for_is_not_approved_by_whoever_issued_it(people: People) -> None:
+    scopes = frozenset({Scope.EXPERIMENTS_WRITE, Scope.BUDGETS_READ})
+    request = accounts.KeyRequest(KeyKind.SERVICE, "robot", scopes)
+    key = accounts.issue_key(actor=people.owner, request=request, now=NOW)
+    robot = Client(headers={"host": "acme.localhost", **bearer(key)})
+    url = f"{URL}/{made(robot, owner='erin@lab.example', team='search')['id']}"
+    assert robot.post(f"{url}/submit", {}, **JSON).json()["state"] == "submitted"
+    refused = client("olivia").post(f"{url}/decisions", {"verdict": "approve"}, **JSON)
+    assert (refused.status_code, refused.json()["code"]) == (403, "same_person")
+    done = client("paula").post(f"{url}/decisions", {"verdict": "approve"}, **JSON)
+    assert done.json()["state"] == "running"
+
+
 def test_a_repeated_request_is_one(people: People) -> None:
     engineer = client("erin")
     headers = {"Idempotency-Key": "once"}

@@ -248,3 +248,9 @@ def test_outcomes_by_feature_and_experiment(people: People) -> None:
     by = text_of(owner.get("/usage/outcomes/", {"by": "experiment"}))
     assert done.code in by
     assert owner.get("/usage/outcomes/", {"start": "x"}).status_code == 400
+
+
+def test_the_home_page_says_what_waits(people: People) -> None:
+    submit(people)
+    assert "1 request waits for your decision" in text_of(client("paula").get("/"))
+    assert "waits for your decision" not in text_of(client("erin").get("/"))

@@ -620,3 +620,30 @@ def test_the_task_follows_up_every_tenant_once(people: People, acme: Any) -> Non
     assert ExperimentRequest.objects.get().state == "running"
     started = [one.action for one in audit.history(subject="experiment", subject_id="exp-1")]
     assert started.count("experiment.started") == 1
+
+
+def test_granted_money_is_changed_by_an_approval_only(people: People) -> None:
+    done = running(people)
+    assert done.grant is not None
+    draft = BudgetDraft(name="more", scope={"experiment": done.code}, amount=D(999), currency="USD")
+    who = {"budget": done.grant, "actor": people.finance, "now": NOW}
+    for act in (
+        lambda: budget_services.change(draft=draft, **who),
+        lambda: budget_services.retire(**who),
+        lambda: budget_services.raise_limit(
+            amount=D(5), expires_at=NOW + timedelta(days=1), reason="x", **who
+        ),
+    ):
+        with pytest.raises(budget_services.GrantedMoney):
+            act()
+    assert budgets.grant_standing(grant=done.grant).amount == D(40)
+
+
+def test_one_that_cannot_go_on_holds_no_other_back(people: People) -> None:
+    stuck, other = running(people), running(people)
+    assert stuck.grant is not None
+    budget_services.close_grant(grant=stuck.grant, actor=people.finance, now=NOW)
+    later = NOW.replace(month=2, day=12)
+    assert services.follow_up(now=later).completed == 1
+    assert selectors.request(id=other.id, actor=people.owner).state is State.COMPLETED
+    assert selectors.request(id=stuck.id, actor=people.owner).state is State.RUNNING

@@ -129,7 +129,11 @@ def test_no_list_asks_more_for_more_rows(owner: Client) -> None:
 
 
 def _observed(client: Client, month: Month) -> dict[str, int]:
-    """Return the queries of each list by its URL pattern, once everything is warm."""
+    """Return the queries of each list by its URL pattern, once everything is warm.
+
+    What the process remembers of tenants and keys expires by the real clock now and then, and is
+    read anew by whoever comes next: the fewest of three times count.
+    """
     found = {}
     for route in _lists():
         asked = {
@@ -137,13 +141,15 @@ def _observed(client: Client, month: Month) -> dict[str, int]:
             for name, text in ASKED.get(route.pattern, {}).items()
         }
         path = route.path(**dict.fromkeys(route.parameters, str(month)))
-        for _warm in range(2):
+        counts = []
+        for _warm in range(3):
             with CaptureQueriesContext(connection) as asked_for:
                 answer = client.get(path, asked)
                 if answer.streaming:
                     b"".join(answer.streaming_content)
+            counts.append(len(asked_for))
         assert answer.status_code == 200, f"{path} {asked}: {answer.status_code}"
-        found[route.pattern] = len(asked_for)
+        found[route.pattern] = min(counts)
     return found
 
 

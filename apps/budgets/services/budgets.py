@@ -46,6 +46,12 @@ class BudgetMissing(Missing):
     default_code = "budget_not_found"
 
 
+class GrantedMoney(Conflict):
+    """A grant follows the approval of its experiment and nothing else."""
+
+    default_code = "budget_is_a_grant"
+
+
 class BudgetRetired(Conflict):
     """The budget was retired and changes no more."""
 
@@ -85,7 +91,7 @@ def change(*, budget: UUID, draft: BudgetDraft, actor: Actor, now: datetime) -> 
     actor.require(Scope.BUDGETS_WRITE)
     check_draft(draft)
     counters.move_registry()
-    row = live_row(budget, actor)
+    row = _own_row(budget, actor)
     _require_sight(actor, draft.scope)
     before = row.facts
     _require_same_window(before, draft)
@@ -105,7 +111,7 @@ def retire(*, budget: UUID, actor: Actor, now: datetime) -> None:
     """
     actor.require(Scope.BUDGETS_WRITE)
     counters.move_registry()
-    row = live_row(budget, actor)
+    row = _own_row(budget, actor)
     row.retire(by=actor.label, at=now)
     _audit(row.facts, "budget.retired", actor, now)
 
@@ -136,7 +142,7 @@ def raise_limit(
         wrong.append(FieldError("reason", "required", "Say why; it is kept with the raise."))
     _refuse(wrong)
     counters.move_registry()
-    row = live_row(budget, actor)
+    row = _own_row(budget, actor)
     BudgetRaise.objects.create(
         budget=row,
         amount=amount,
@@ -209,6 +215,19 @@ def set_limits(facts: BudgetFacts, *, now: datetime) -> None:
     counters.run(_LIMITS, [facts.amount, facts.is_hard, end, facts.key, today])
     counters.refresh_raises([facts.key], today=today, now=now)
     counters.recount_budgets(found, budgets=[facts], days=None, now=now)
+
+
+def _own_row(budget: UUID, actor: Actor) -> Budget:
+    """Lock a budget that is changed by itself: the money of an experiment is not.
+
+    :raises GrantedMoney: when it is a grant, which only an approval changes or ends.
+    """
+    row = live_row(budget, actor)
+    if row.is_grant:
+        raise GrantedMoney(
+            "This is the money of an approved experiment; amend or revoke the experiment instead."
+        )
+    return row
 
 
 def live_row(budget: UUID, actor: Actor) -> Budget:

@@ -66,7 +66,12 @@ def count_for(*, actor: Actor, now: datetime) -> int:
     """Return how many rounds wait for the actor's decision."""
     if actor.user_id is None or not actor.may(Scope.APPROVALS_DECIDE):
         return 0
-    return sum(one.mine for one in waiting(actor=actor, now=now))
+    found = Submission.objects.filter(state=RoundState.OPEN.value, request__in=visible(actor))
+    rows = list(with_everything(found))
+    if not rows:
+        return 0
+    seats = _Seats(actor, now)
+    return sum(seats.may_decide(row) for row in rows)
 
 
 def may_decide(*, submission: UUID, actor: Actor, now: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.core.domain.access import Actor, system_actor
+from apps.core.domain.errors import Refusal
 from apps.experiments.domain.results import results_payload
 from apps.experiments.domain.states import RoundState, State, StepState
 from apps.experiments.models import ExperimentRequest, Step, Submission
@@ -23,6 +25,7 @@ from apps.notifications.domain.topics import Topic
 
 RESTATED_FOR: Final = timedelta(days=90)
 """Outcomes that come later than this after the end restate no report by themselves."""
+logger = logging.getLogger(__name__)
 _ACTOR: Final[Actor] = system_actor("experiments")
 
 
@@ -72,8 +75,14 @@ def _each(
 ) -> int:
     done = 0
     for key in list(rows.order_by("pk").values_list("pk", flat=True).distinct()):
-        with transaction.atomic():
-            done += act(ExperimentRequest.objects.select_for_update().get(pk=key), now)
+        try:
+            with transaction.atomic():
+                done += act(ExperimentRequest.objects.select_for_update().get(pk=key), now)
+        except Refusal as refusal:  # one that cannot go on holds no other back
+            logger.warning(
+                "experiment.not_followed_up",
+                extra={"request": key, "code": refusal.code, "reason": refusal.message},
+            )
     return done
 
 

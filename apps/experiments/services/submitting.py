@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from apps.accounts import selectors as accounts
 from apps.budgets import selectors as budgets
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.canonical import canonical_json
@@ -207,7 +208,7 @@ def _judge(
         expires_at=now + timedelta(days=policy.expire_days),
         submitted_at=now,
         submitted_by=actor.label,
-        submitted_by_user=actor.user_id,
+        submitted_by_user=accounts.person_behind(actor),
     )
     _insert_steps(judged, routing)
     return judged

@@ -104,7 +104,7 @@ def keep_revision(
         note=note.strip()[:2000],
         created_at=now,
         created_by=actor.label,
-        created_by_user=actor.user_id,
+        created_by_user=accounts.person_behind(actor),
     )
 
 
@@ -179,7 +179,7 @@ def _insert(
             owner=owner.email,
             owner_user=owner.id,
             requested_by=actor.label,
-            requested_by_user=actor.user_id,
+            requested_by_user=accounts.person_behind(actor),
             asked_as=actor.identity,
             currency=tenants.current().currency,
             created_at=now,

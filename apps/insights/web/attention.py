@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
+
 from apps.closing import selectors as closing
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.months import Month
 from apps.core.web.parts import Attention
 from apps.costs.selectors import Overview
+from apps.experiments import selectors as experiments
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import State
 
 
 def attention(*, overview: Overview, actor: Actor) -> list[Attention]:
     """Return what needs a person, most urgent first, each with the link that fixes it."""
-    return [*_money(overview, actor), *_closes(overview.month, actor)]
+    return [*_approvals(actor), *_money(overview, actor), *_closes(overview.month, actor)]
+
+
+def _approvals(actor: Actor) -> list[Attention]:
+    waiting = experiments.count_for(actor=actor, now=timezone.now())
+    if not waiting:
+        return []
+    one = waiting == 1
+    return [
+        Attention(
+            title=f"{waiting} {'request waits' if one else 'requests wait'} for your decision",
+            text="Experiments that ask for a budget.",
+            url="/approvals/",
+            action="Open the inbox",
+            tone="info",
+        )
+    ]
 
 
 def _money(overview: Overview, actor: Actor) -> list[Attention]:
