@@ -37,11 +37,12 @@ BATCHES = 4
 
 
 class Priced(Traffic):
-    """Traffic of models that all have a price, so that nothing blocks the close."""
+    """Traffic of models that all have a price, of the month alone on New York's clock."""
 
     def _event(self, chance: random.Random) -> dict[str, Any]:
         event = super()._event(chance)
         event["model"] = chance.choice(("gpt-4o", "gpt-4o-mini"))
+        event["time"] = event["time"].replace("2026-01-01", "2026-01-02")
         return event
 
 

@@ -59,6 +59,7 @@ class RuleForm(forms.Form):
     service = _text(help_text="By commas; a star at the end matches all that begins so.")
     provider = _text()
     model = _text()
+    meter = _text(help_text="Such as output_tokens.")
     charge_category = _text(help_text="Such as Tax, Credit or Purchase.")
     account = _text()
     tags = _lines(help_text="One a line: environment=production. A star means any value.")
