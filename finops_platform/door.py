@@ -168,12 +168,9 @@ def _batch(request: _Request) -> Answer | None:
                 drafts=drafts, actor=request.passport.actor, received_at=request.now
             )
 
-    close_old_connections()
+    close_old_connections()  # as at the beginning of every request
     enter_tenant(request.passport.tenant)
-    try:
-        return _stored(standing, store)
-    finally:
-        close_old_connections()
+    return _stored(standing, store)
 
 
 class _Request(NamedTuple):
