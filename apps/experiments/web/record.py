@@ -106,7 +106,7 @@ def _round(one: SubmissionFacts, revision: RevisionFacts) -> dict[str, Any]:
                 said.step,
                 said.decided_by
                 + (f" for {said.on_behalf_of}" if said.on_behalf_of else "")
-                + f", by {_VIA[said.via]}",
+                + f", {_VIA[said.via]}",
                 words(said.verdict),
                 said.comment,
             )
@@ -116,4 +116,4 @@ def _round(one: SubmissionFacts, revision: RevisionFacts) -> dict[str, Any]:
     }
 
 
-_VIA = {"web": "the console", "api": "the API", "link": "a link in a message"}
+_VIA = {"web": "in the console", "api": "by the API", "link": "by a link in a message"}
