@@ -159,6 +159,21 @@ def person_by_email(email: str) -> Person:
     return _only(User.objects.filter(email=email.strip().lower()))
 
 
+def person_behind(actor: Actor) -> int | None:
+    """Return the id of the person who acts, or who issued the service key that does.
+
+    For four eyes: nobody approves what a key of their own making asked for. None for the shell and
+    the system, and for keys that one of these issued.
+    """
+    if actor.user_id is not None or actor.key_id is None:
+        return actor.user_id
+    issuer = ApiKey.objects.filter(pk=actor.key_id).values_list("created_by", flat=True).first()
+    found: int | None = (
+        User.objects.filter(email=issuer).values_list("pk", flat=True).first() if issuer else None
+    )
+    return found
+
+
 def person_by_id(public_id: UUID) -> Person:
     """Return a person by public id.
 

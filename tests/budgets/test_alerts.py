@@ -9,6 +9,7 @@ from apps.budgets import services
 from apps.budgets.domain.budgets import Basis, Threshold
 from apps.budgets.domain.decisions import Ask
 from apps.budgets.domain.limits import Limit
+from apps.budgets.domain.windows import Window
 from apps.budgets.models import Alert
 from apps.budgets.tasks import tend
 from apps.core.domain.access import Role
@@ -37,6 +38,19 @@ def test_an_alert_is_told_once_in_a_window_and_again_in_the_next(acme):
     spend("c", "6", time="2026-02-02T12:00:00Z", now=later)
     assert services.tend(now=later).alerts == 1
     assert Alert.objects.count() == 3
+    assert verified(later)
+
+
+def test_a_rolling_budget_is_told_of_again_after_its_days(acme):
+    tiny_prices()
+    budget(
+        owners=[OWNER], window=Window.ROLLING, days=3, thresholds=[Threshold(Decimal(80))], now=NOW
+    )
+    spend("a", "9", time=NOW.isoformat())
+    assert [services.tend(now=NOW + timedelta(hours=step)).alerts for step in (0, 1)] == [1, 0]
+    later = NOW + timedelta(days=10)
+    spend("b", "9", time=later.isoformat(), now=later)
+    assert services.tend(now=later).alerts == 1
     assert verified(later)
 
 

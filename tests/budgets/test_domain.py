@@ -59,10 +59,17 @@ def test_windows_by_example():
     st.decimals(min_value=0, max_value=500, places=2),
 )
 def test_rollover_hands_on_no_more_than_the_cap_and_all_of_the_overspend(limit, spent, cap):
-    carried = Rollover(cap, overspend=True).carried(limit=limit, spent=spent)
-    assert carried == min(limit - spent, cap)
-    assert Rollover(cap).carried(limit=limit, spent=spent) == max(min(limit - spent, cap), 0)
-    assert Rollover().carried(limit=limit, spent=spent) == 0
+    told = {"limit": limit, "raised": Decimal(0), "spent": spent}
+    assert Rollover(cap, overspend=True).carried(**told) == min(limit - spent, cap)
+    assert Rollover(cap).carried(**told) == max(min(limit - spent, cap), 0)
+    assert Rollover().carried(**told) == 0
+
+
+@pytest.mark.parametrize(("spent", "carried"), [(0, 100), (90, 10), (120, 0), (150, 0), (170, -20)])
+def test_a_temporary_raise_covers_its_window_and_is_not_handed_on(spent, carried):
+    every = Rollover(Decimal(1000), overspend=True)
+    told = {"limit": Decimal(150), "raised": Decimal(50), "spent": Decimal(spent)}
+    assert every.carried(**told) == carried
 
 
 def test_counters_tell_what_is_left():

@@ -12,7 +12,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django_tenants.utils import schema_context
 
-from apps.budgets import services
+from apps.budgets import selectors, services
 from apps.budgets.domain.budgets import OnFailure, Unpriced
 from apps.budgets.domain.decisions import Ask, Verdict
 from apps.budgets.domain.limits import Limit
@@ -308,6 +308,20 @@ def test_bound_tags_and_teams_limit_what_may_be_authorized(acme):
     other = Actor(kind="user", label="o", scopes=scopes, user_id=2, teams=frozenset({"search"}))
     with pytest.raises(services.HoldMissing):
         services.void(hold=held.hold, actor=other, now=NOW)
+
+
+def test_kept_reasons_tell_readers_no_figure_of_budgets_out_of_their_sight(acme):
+    tiny_prices()
+    budget(limit=Limit.HARD, amount=Decimal(1), scope={}, name="Board")
+    budget(limit=Limit.HARD, amount=Decimal(1), name="Own")
+    services.authorize(ask=ask("2"), actor=ACTOR, now=NOW)
+    [whole] = selectors.decisions(actor=ACTOR)
+    assert "Board has no room: USD 1.00 is left" in whole.reasons[0]["message"]
+    scopes = frozenset({Scope.BUDGETS_READ})
+    member = Actor(kind="user", label="m", scopes=scopes, user_id=1, teams=frozenset({"search"}))
+    [seen] = selectors.decisions(actor=member)
+    assert seen.reasons[0]["message"] == "A budget above yours has no room."
+    assert "Own has no room: USD 1.00 is left" in seen.reasons[1]["message"]
 
 
 def test_a_closed_grant_refuses_its_tag(acme):

@@ -22,7 +22,8 @@ class Rollover:
     """What a window hands to the next one.
 
     Of unused money up to `unused_cap`; None hands over nothing, and a very large cap everything.
-    `overspend` takes what was spent above the limit off the next window.
+    `overspend` takes what was spent above the limit off the next window. A temporary raise is not
+    handed on: it covers spend of its own window and falls back.
     """
 
     unused_cap: Decimal | None = None
@@ -33,11 +34,12 @@ class Rollover:
         """Tell whether a window depends on the one before."""
         return self.unused_cap is not None or self.overspend
 
-    def carried(self, *, limit: Decimal, spent: Decimal) -> Decimal:
-        """Return what the next window gets (above zero) or loses (below)."""
+    def carried(self, *, limit: Decimal, raised: Decimal, spent: Decimal) -> Decimal:
+        """Return what the next window gets (above zero) or loses (below); `raised` is in limit."""
         rest = EXACT.subtract(limit, spent)
         if rest >= 0:
-            return Decimal(0) if self.unused_cap is None else min(rest, self.unused_cap)
+            own = max(EXACT.subtract(rest, raised), Decimal(0))
+            return Decimal(0) if self.unused_cap is None else min(own, self.unused_cap)
         return rest if self.overspend else Decimal(0)
 
 

@@ -76,6 +76,14 @@ class WindowRule:
         assert self.days is not None
         return Days(as_of - timedelta(days=self.days - 1), as_of + _DAY)
 
+    def told_from(self, on: date) -> date:
+        """Return the first day of the stretch in which alerts are told once, of a rolling budget.
+
+        Its window never ends, so stretches of its length follow each other from its first day.
+        """
+        assert self.days is not None
+        return on - timedelta(days=(on - self.starts_on).days % self.days)
+
     def before(self, window: Days) -> Days | None:
         """Return the window before a repeating one; None for the first, and for other kinds."""
         if self.kind not in _MONTHS:

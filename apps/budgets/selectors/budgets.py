@@ -244,8 +244,13 @@ def _rolled(stands: Standing, spent: Decimal | None, on: date) -> Standing:
     kept = stands.counters
     over = EXACT.subtract(EXACT.add(spent, kept.held), kept.limit)
     overrun = max(over, _NONE) if stands.budget.is_hard else _NONE
-    days = stands.budget.rule.counted(on)
-    return replace(stands, window=days, counters=Counters(kept.limit, spent, kept.held, overrun))
+    rule = stands.budget.rule
+    return replace(
+        stands,
+        window=rule.counted(on),
+        counters=Counters(kept.limit, spent, kept.held, overrun),
+        opened_on=rule.told_from(on),
+    )
 
 
 def _standing(budget: BudgetFacts, row: BudgetWindow) -> Standing:

@@ -14,6 +14,7 @@ from apps.budgets.domain.policies import PolicyFacts
 from apps.budgets.domain.scope import may_see
 from apps.budgets.models import (
     Alert,
+    Budget,
     GuardrailDecision,
     HoldPart,
     Justification,
@@ -24,6 +25,10 @@ from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Missing
 
 _LIVE = [State.OPEN.value, State.SETTLED.value]
+_WORDED = {
+    "budget_exhausted": "A budget above yours has no room.",
+    "budget_overspent": "A budget above yours would be overspent.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,10 @@ def alerts_of(*, budget: BudgetFacts, limit: int = 50) -> list[AlertFacts]:
 
 
 def decisions(*, actor: Actor, verdict: str = "", limit: int = 50) -> list[DecisionFacts]:
-    """Return the newest decisions in sight; one query."""
+    """Return the newest decisions in sight; one query, and one more for a limited actor.
+
+    Reasons were worded for whoever asked; of budgets out of the reader's sight no figure is told.
+    """
     actor.require(Scope.BUDGETS_READ)
     rows = GuardrailDecision.objects.order_by("-id")
     if verdict:
@@ -124,6 +132,8 @@ def decisions(*, actor: Actor, verdict: str = "", limit: int = 50) -> list[Decis
         rows = rows.filter(request__tags__team__in=sorted(actor.teams))
     for key, value in actor.bound_tags.items():
         rows = rows.filter(request__tags__contains={key: value})
+    found = list(rows[:limit])
+    hidden = _hidden(found, actor)
     return [
         DecisionFacts(
             id=row.public_id,
@@ -131,13 +141,29 @@ def decisions(*, actor: Actor, verdict: str = "", limit: int = 50) -> list[Decis
             actor=row.actor,
             request=row.request,
             verdict=row.verdict,
-            reasons=tuple(row.reasons),
+            reasons=tuple(_as_seen(each, hidden) for each in row.reasons),
             amount=row.amount,
             currency=row.currency,
             hold=row.hold,
         )
-        for row in rows[:limit]
+        for row in found
     ]
+
+
+def _hidden(rows: list[GuardrailDecision], actor: Actor) -> frozenset[str]:
+    """Return the budgets that reasons name and a limited actor does not see."""
+    if not actor.is_limited:
+        return frozenset()
+    named = {str(each["budget"]) for row in rows for each in row.reasons if each.get("budget")}
+    budgets = Budget.objects.filter(public_id__in=named)
+    seen = {str(one.public_id) for one in budgets if may_see(actor, one.facts.sight)}
+    return frozenset(named - seen)
+
+
+def _as_seen(reason: Mapping[str, Any], hidden: frozenset[str]) -> Mapping[str, Any]:
+    if reason.get("budget") not in hidden or reason["code"] not in _WORDED:
+        return reason
+    return {**reason, "message": _WORDED[reason["code"]]}
 
 
 def policies(*, actor: Actor) -> list[PolicyFacts]:

@@ -343,7 +343,9 @@ def _carry(budgets: Mapping[int, BudgetFacts]) -> None:
             if row.carried != carried:
                 changed.append((row.pk, carried))
                 row.carried = carried
-            carried = budgets[key].rollover.carried(limit=row.counters.limit, spent=row.spent)
+            carried = budgets[key].rollover.carried(
+                limit=row.counters.limit, raised=row.raised, spent=row.spent
+            )
     if changed:
         run(_CARRY, [list(column) for column in zip(*changed, strict=True)])
 

@@ -182,7 +182,8 @@ def _lock(rows: list[Hold]) -> list[HoldPart]:
     holds.lock_places(sorted(places))
     for row in rows:
         fresh = Hold.objects.select_for_update().get(pk=row.pk)
-        row.state = fresh.state
+        row.state, row.settled_amount = fresh.state, fresh.settled_amount
+        row.event_ref, row.expires_at = fresh.event_ref, fresh.expires_at
     parts = HoldPart.objects.filter(hold_id__in=live).select_related("window__budget")
     return list(parts.order_by("window_id"))
 
