@@ -223,7 +223,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "ApprovalVerdict": ["approve", "reject", "request_changes"],
         "StatementState": ["draft", "sealed", "void"],
-        "AllocationRunState": ["draft", "published", "superseded"],
+        "AllocationRunState": ["draft", "published", "superseded", "what_if"],
         "CloseRunState": "apps.closing.domain.steps.RunState",
         "RateKind": ["budget", "frozen"],
         "JournalState": ["ready", "posted", "reversed"],
@@ -233,6 +233,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "DeliveryState": ["queued", "sent", "failed"],
         "AccountMappingKind": ["cost_center", "clearing"],
         "UsageFeed": ["request", "bucket"],
+        "GuardrailDecisionKind": ["allow", "warn", "needs_approval", "deny"],
+        "PolicyVerdict": ["warn", "needs_approval", "deny"],
+        "AnswerVerdict": ["accepted", "disputed", "lapsed"],
+        "CheckVerdict": ["passed", "attention", "blocked"],
+        "BudgetWindowKind": ["month", "quarter", "year", "fixed", "rolling"],
     },
 }
 

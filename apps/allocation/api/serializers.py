@@ -171,7 +171,7 @@ class RunList(serializers.Serializer[Any]):
     results = RunOutput(many=True)
 
 
-class WhatIfInput(KnownFields):
+class WhatIfRunInput(KnownFields):
     """A what-if run to make: rules in place of those of the same code, and rules left out."""
 
     period = serializers.CharField(max_length=7, help_text="2026-10; may be closed")

@@ -22,7 +22,7 @@ from apps.allocation.api.serializers import (
     RuleOutput,
     RunList,
     RunOutput,
-    WhatIfInput,
+    WhatIfRunInput,
 )
 from apps.allocation.domain.payload import read_rule
 from apps.allocation.domain.rules import Axis, Rule
@@ -189,7 +189,7 @@ class WhatIfs(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.ALLOCATION_WRITE}
 
     @extend_schema(
-        operation_id="allocation_what_if_keep", request=WhatIfInput, responses={201: RunOutput}
+        operation_id="allocation_what_if_keep", request=WhatIfRunInput, responses={201: RunOutput}
     )
     @once
     def post(self, request: Request) -> Response:
@@ -197,7 +197,7 @@ class WhatIfs(APIView):
 
         It can be compared and is never published. The same supposition is one run.
         """
-        sent = WhatIfInput(data=request.data)
+        sent = WhatIfRunInput(data=request.data)
         sent.is_valid(raise_exception=True)
         asked = sent.validated_data
         draft = services.WhatIf(
