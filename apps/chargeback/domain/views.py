@@ -61,17 +61,18 @@ def split(
 ) -> dict[str, Decimal]:
     """Give every code its part of a statement's total in the minor unit; the empty code the rest.
 
-    The parts sum to `total`. What rounding moved is borne in proportion; where credits stand
-    among the parts there is no proportion, and the rest bears it. Without a rest there is no
-    empty code, unless it has to.
+    The parts sum to `total`. The rest bears what rounding moved; where there is no rest, or it
+    would fall below zero by that, all bear it in proportion. Where credits stand among the parts
+    there is no proportion. Without a rest there is no empty code, unless it has to.
     """
-    weights = {**parts, "": rest} if rest or not parts else dict(parts)
-    if total >= 0 and any(weights.values()) and all(part >= 0 for part in weights.values()):
-        return split_exactly(total, weights, minor_quantum(currency))
     left = Fraction(total) - sum(parts.values(), Fraction(0))
+    weights = {**parts, "": rest} if rest else dict(parts)
+    proportional = total >= 0 and any(weights.values()) and min(weights.values()) >= 0
+    if proportional and (not rest or left < 0):
+        return split_exactly(total, weights, minor_quantum(currency))
     amounts = in_minor_units({**parts, _REST: left}, currency)
     bears = amounts.pop(_REST)
-    return {**amounts, "": bears} if bears or rest else amounts
+    return {**amounts, "": bears} if bears or rest or not parts else amounts
 
 
 def _customer(code: str, amount: Decimal, total: Decimal, currency: str) -> dict[str, Any]:
