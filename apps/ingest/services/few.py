@@ -93,8 +93,8 @@ def _hold(prepared: Prepared, kept: usage.KeptSheet, months: Iterable[Month]) ->
         questions.ask(periods.months_held(), [usage.packed.Days.of(days)])
         state = questions.ask(calendars.calendar_state_asked())
         known = usage.ask_names(questions, prepared.placed)
-    (in_force,) = version
-    if in_force != kept.version:
+    # An adoption that commits while we wait for its row leaves a join without rows: it moved, too.
+    if list(version) != [kept.version]:
         raise rating.PriceBookMoved("The price book moved; rate with the one in force.")
     if [(kept.calendar_state,)] != list(state):
         raise PeriodMoved("The calendar changed; read it again.")
