@@ -39,7 +39,7 @@ class TtlCache(Generic[K, V]):
         return value
 
     def peek(self, key: K) -> V | None:
-        """Return the entry of a key while it is good, and None when there is none; loads nothing."""
+        """Return the entry of a key while it is good, None when there is none; loads nothing."""
         entry = self._entries.get(key)
         return entry[1] if entry is not None and entry[0] > self._clock() else None
 
