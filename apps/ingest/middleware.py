@@ -14,7 +14,6 @@ from django.http.request import split_domain_port
 from apps.accounts import selectors as accounts
 from apps.accounts import services as throttles
 from apps.accounts.api.authentication import bearer_token
-from apps.accounts.keyring import Holder
 from apps.core.domain.access import Actor
 from apps.ingest.api.events import post_events
 from apps.tenants import selectors as tenants
@@ -36,7 +35,7 @@ class Passport:
     host: str
     key_hash: str
     tenant: TenantFacts
-    holder: Holder
+    holder: accounts.Holder
     actor: Actor
     turnstile: throttles.Turnstile
 
@@ -72,7 +71,7 @@ class EventsDoorMiddleware:
 
 def _passport(request: HttpRequest) -> Passport:
     facts: TenantFacts = request.tenant  # type: ignore[attr-defined]
-    holder: Holder = request.key_holder  # type: ignore[attr-defined]
+    holder: accounts.Holder = request.key_holder  # type: ignore[attr-defined]
     token = bearer_token(request.headers["Authorization"]) or ""
     caller = throttles.Caller(facts.schema, holder.key_id, holder.limits, facts.limits)
     return Passport(

@@ -66,7 +66,7 @@ class SeveralFiles(forms.ClearableFileInput):
 class FilesField(forms.FileField):
     """Any number of files; what may be kept is decided by the service."""
 
-    def clean(self, data: Any, initial: Any = None) -> tuple[Upload, ...]:  # type: ignore[override]
+    def clean(self, data: Any, initial: Any = None) -> tuple[Upload, ...]:
         """Return the files as they came."""
         sent = data if isinstance(data, list | tuple) else [data]
         return tuple(Upload(one.name, one.read()) for one in sent if one)
@@ -104,7 +104,7 @@ class AdjustmentForm(forms.Form):
     reference = forms.CharField(
         max_length=200, required=False, help_text="What it answers: a dispute, a ticket, a mail."
     )
-    files = FilesField(
+    files = FilesField(  # type: ignore[assignment]
         label="What proves it",
         required=False,
         widget=SeveralFiles(attrs={"accept": ".pdf,.png,.jpg,.jpeg,.csv,.txt,.xlsx"}),
