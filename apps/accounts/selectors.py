@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from apps.accounts import keyring
 from apps.accounts.domain.keys import KeyText
-from apps.accounts.keyring import Holder as Holder
+from apps.accounts.keyring import Holder as Holder  # noqa: PLC0414 - others know it from here
 from apps.accounts.models import ApiKey, User
 from apps.core.db import current_schema, enter_tenant
 from apps.core.domain.access import ROLE_SCOPES, Actor, Role, Scope
