@@ -28,9 +28,16 @@ class CloseRun(models.Model):
         default=RunState.RUNNING.value,
     )
     started_by_kind = models.CharField(max_length=8, help_text="user, key, shell or system")
-    started_by = models.CharField(max_length=254, help_text="the preparer")
+    started_by = models.CharField(max_length=254, help_text="the preparer, unless prepared again")
     started_by_user = models.BigIntegerField(null=True, blank=True)
     started_at = models.DateTimeField()
+    again_by_kind = models.CharField(max_length=8, blank=True, help_text="user, key or shell")
+    again_by = models.CharField(
+        max_length=254,
+        blank=True,
+        help_text="who prepared it again last, the preparer from then on",
+    )
+    again_by_user = models.BigIntegerField(null=True, blank=True)
     touched_at = models.DateTimeField(help_text="last sign of life; the sweep looks at it")
     finished_at = models.DateTimeField(null=True, blank=True)
     cancelled_by = models.CharField(max_length=254, blank=True)
@@ -63,6 +70,11 @@ class CloseRun(models.Model):
                 condition=Q(state__in=["finished", "cancelled"], finished_at__isnull=False)
                 | (~Q(state__in=["finished", "cancelled"]) & Q(finished_at__isnull=True)),
                 name="closing_closerun_times_fit_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(again_by="", again_by_kind="", again_by_user__isnull=True)
+                | Q(again_by__gt="", again_by_kind__gt=""),
+                name="closing_closerun_again_names_whom",
             ),
         ]
         indexes = [models.Index(fields=["month", "-id"], name="closing_closerun_by_month")]
@@ -101,18 +113,32 @@ class CloseRun(models.Model):
             self.finished_at = at
         self.save()
 
+    def prepared_again(self, *, actor: Actor) -> None:
+        """Make whoever prepares the close again its preparer; the caller saves."""
+        self.again_by_kind, self.again_by = actor.kind, actor.label
+        self.again_by_user = actor.user_id
+
     # Queries
+
+    @property
+    def preparer(self) -> tuple[str, str, int | None]:
+        """Return kind, label and user of whoever prepared what waits to be approved."""
+        if self.again_by:
+            return self.again_by_kind, self.again_by, self.again_by_user
+        return self.started_by_kind, self.started_by, self.started_by_user
 
     @property
     def facts(self) -> CloseRunFacts:
         """Return the close as a frozen value; two queries unless prefetched."""
         approval = next(iter(self.approvals.all()), None)
+        _kind, prepared_by, prepared_by_user = self.preparer
         return CloseRunFacts(
             id=self.public_id,
             month=Month.of(self.month),
             state=RunState(self.state),
             started_by=self.started_by,
-            started_by_user=self.started_by_user,
+            prepared_by=prepared_by,
+            prepared_by_user=prepared_by_user,
             started_at=self.started_at,
             approved_by=approval.approver if approval else "",
             approved_at=approval.created_at if approval else None,

@@ -12,15 +12,19 @@ DECLARE
     close_run record;
 BEGIN
     EXECUTE format(
-        'SELECT state, started_by, started_by_user, result_hash FROM %I.closing_closerun '
-        'WHERE id = $1 FOR UPDATE', TG_TABLE_SCHEMA) INTO close_run USING NEW.run_id;
+        'SELECT state, result_hash, '
+        'CASE WHEN again_by > '''' THEN again_by ELSE started_by END AS preparer, '
+        'CASE WHEN again_by > '''' THEN again_by_user ELSE started_by_user END '
+        'AS preparer_user '
+        'FROM %I.closing_closerun WHERE id = $1 FOR UPDATE', TG_TABLE_SCHEMA)
+        INTO close_run USING NEW.run_id;
     IF close_run.state IS DISTINCT FROM 'waiting' THEN
         RAISE EXCEPTION 'the close is %, only a waiting one can be approved', close_run.state
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'close_state';
     END IF;
     IF (NEW.preparer, NEW.preparer_user, NEW.result_hash)
        IS DISTINCT FROM
-       (close_run.started_by, close_run.started_by_user, close_run.result_hash) THEN
+       (close_run.preparer, close_run.preparer_user, close_run.result_hash) THEN
         RAISE EXCEPTION 'the approval names another preparer or result than the close'
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'approval_mismatch';
     END IF;

@@ -189,6 +189,32 @@ def test_a_stale_preview_is_not_approved_but_prepared_again(costs: Costs, people
     assert allocation.published(MONTH).sources.effective == Decimal("1106.010000000000")
 
 
+def test_who_prepares_it_again_does_not_approve_it(costs: Costs, people: People) -> None:
+    """Another's name on the start is no second pair of eyes on what was made anew since."""
+    run = prepared(people)
+    owner = people["olga"]
+    services.prepare_again(run=run.id, actor=owner, now=NOW)
+    again = advance_all(run.id)
+    assert (again.started_by, again.prepared_by) == ("anna@example.com", owner.label)
+    with pytest.raises(services.SamePerson, match=owner.label):
+        services.approve(run=run.id, approver=owner, comment="", now=NOW)
+    row = CloseRun.objects.get(public_id=run.id)
+    with pytest.raises(IntegrityError, match="another preparer"), transaction.atomic():
+        Approval.objects.create(
+            run=row,
+            preparer=row.started_by,
+            preparer_user=row.started_by_user,
+            approver=owner.label,
+            approver_user=owner.user_id,
+            via="user",
+            result_hash=row.result_hash,
+            created_at=NOW,
+        )
+    services.approve(run=run.id, approver=people["bob"], comment="", now=NOW)
+    assert advance_all(run.id).state is RunState.FINISHED
+    assert periods.period(MONTH).closed_by == owner.label
+
+
 def test_missing_owners_block_and_say_what_to_do(
     costs: Costs, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -302,7 +302,7 @@ def _named(missing: Completeness) -> str:
     parts = [f"cost centers without an account: {centers}"] if centers else []
     if missing.clearing:
         parts.append(f"providers without a clearing account: {', '.join(missing.clearing)}")
-    return f"The journal of {missing.month} lacks {'; '.join(parts)}. Map them under Journals."
+    return f"The journal of {missing.month} waits for {'; '.join(parts)}. Map them under Journals."
 
 
 def _fields(missing: Completeness) -> tuple[FieldError, ...]:

@@ -58,6 +58,7 @@ class CloseRunOutput(serializers.Serializer[CloseRunFacts]):
     period = serializers.CharField(source="month")
     state = serializers.ChoiceField(choices=[state.value for state in RunState])
     started_by = serializers.CharField()
+    prepared_by = serializers.CharField(help_text="who may not approve: started or prepared again")
     started_at = serializers.DateTimeField()
     approved_by = serializers.CharField()
     approved_at = serializers.DateTimeField(allow_null=True)

@@ -87,13 +87,17 @@ class StepFacts:
 
 @dataclass(frozen=True, slots=True)
 class CloseRunFacts:
-    """One close of a month. `allocation_run` is what the reviewer approves."""
+    """One close of a month. `allocation_run` is what the reviewer approves.
+
+    Who prepared it is who started it, until somebody prepares it again.
+    """
 
     id: UUID
     month: Month
     state: RunState
     started_by: str
-    started_by_user: int | None
+    prepared_by: str
+    prepared_by_user: int | None
     started_at: datetime
     approved_by: str
     approved_at: datetime | None

@@ -64,14 +64,15 @@ def approve(
     row = locked(run)
     if row.state != RunState.WAITING.value:
         raise CloseState(f"The close is {row.state}; only a waiting one can be approved.")
-    if approver.user_id == row.started_by_user or approver.label == row.started_by:
-        raise SamePerson(f"{row.started_by} prepared this close; another person has to approve it.")
+    _kind, preparer, preparer_user = row.preparer
+    if approver.user_id == preparer_user or approver.label == preparer:
+        raise SamePerson(f"{preparer} prepared this close; another person has to approve it.")
     _require_in_order(Month.of(row.month))
     _require_fresh(row)
     Approval.objects.create(
         run=row,
-        preparer=row.started_by,
-        preparer_user=row.started_by_user,
+        preparer=preparer,
+        preparer_user=preparer_user,
         approver=approver.label,
         approver_user=approver.user_id,
         via=(through or approver).kind,
@@ -98,6 +99,7 @@ def approve(
 def prepare_again(*, run: UUID, actor: Actor, now: datetime) -> CloseRunFacts:
     """Do a waiting or failed close again from the checks on, with what has changed since.
 
+    Whoever does that is the preparer from then on: nobody approves what they had made anew.
     The door enqueues `closing.tasks.advance` afterwards.
 
     :raises CloseState: when the month is already closed, or the close is neither.
@@ -120,6 +122,7 @@ def prepare_again(*, run: UUID, actor: Actor, now: datetime) -> CloseRunFacts:
         finished_at=None,
     )
     row.allocation_run, row.result_hash, row.checklist = None, "", []
+    row.prepared_again(actor=actor)
     row.turn(RunState.RUNNING, at=now)
     _record("close.prepared_again", row, actor, {}, now)
     return row.facts

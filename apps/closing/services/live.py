@@ -63,13 +63,9 @@ def step_of(run: CloseRun, name: Step) -> CloseStep:
 
 
 def preparer_of(run: CloseRun) -> Actor:
-    """Return who started the close, with what its steps need."""
-    return Actor(
-        kind=run.started_by_kind,  # type: ignore[arg-type]
-        label=run.started_by,
-        scopes=STEP_SCOPES,
-        user_id=run.started_by_user,
-    )
+    """Return who started the close, or prepared it again last, with what its steps need."""
+    kind, label, user = run.preparer
+    return Actor(kind=kind, label=label, scopes=STEP_SCOPES, user_id=user)  # type: ignore[arg-type]
 
 
 def approver_of(run: CloseRun) -> Actor:

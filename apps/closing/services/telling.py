@@ -71,7 +71,7 @@ def tell_review(run: CloseRunFacts, *, now: datetime) -> int:
         run.month,
         key=f"{run.id}/{run.result_hash[:16]}",
         subject="The close of {month} waits for approval",
-        text=f"{run.started_by} prepared the close of {{month}}: "
+        text=f"{run.prepared_by} prepared the close of {{month}}: "
         f"{run.step(Step.STATEMENTS).message} Another person has to approve it.",
         roles=_DECIDERS,
         data={"close": str(run.id), "result_hash": run.result_hash},
@@ -86,7 +86,7 @@ def tell_closed(run: CloseRunFacts, *, now: datetime) -> int:
         run.month,
         key=f"closed/{run.id}",
         subject="{month} is closed",
-        text=f"{{month}} is closed: prepared by {run.started_by}, approved by {run.approved_by}. "
+        text=f"{{month}} is closed: prepared by {run.prepared_by}, approved by {run.approved_by}. "
         f"{run.step(Step.STATEMENTS).message}",
         roles=_FINANCE,
         data={"close": str(run.id), "state": "closed"},

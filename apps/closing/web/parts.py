@@ -208,5 +208,5 @@ def approval_consequences(run: CloseRunFacts, month_name: str) -> list[str]:
         f"{drafted.done} statements get their numbers and are sealed; they never change again.",
         f"{month_name} is closed: no event, bill or correction enters it any more.",
         "Later usage of the month appears as a correction in the next open month.",
-        f"You approve the result {run.result_hash[:12]}, prepared by {run.started_by}.",
+        f"You approve the result {run.result_hash[:12]}, prepared by {run.prepared_by}.",
     ]

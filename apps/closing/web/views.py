@@ -163,7 +163,7 @@ class MonthPage(PageMixin, TemplateView):
         may_run = self.actor.may(Scope.CLOSE_RUN)
         live = run if run is not None and run.is_live else None
         if live is not None and live.state is RunState.WAITING:
-            prepared = self.actor.user_id == live.started_by_user
+            prepared = self.actor.user_id == live.prepared_by_user
             if self.actor.may(Scope.APPROVALS_DECIDE) and not prepared:
                 return Action(label="Approve the close", icon="check", dialog="approve")
             return None
@@ -211,7 +211,7 @@ def _facts(period: PeriodFacts, run: CloseRunFacts | None) -> list[Fact]:
         facts.append(Fact("Closed", presentation.moment(period.closed_at)))
         facts.append(Fact("Approved by", period.approved_by))
     if run is not None:
-        facts.append(Fact("Prepared by", run.started_by))
+        facts.append(Fact("Prepared by", run.prepared_by))
     return facts
 
 

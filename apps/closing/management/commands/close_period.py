@@ -104,7 +104,7 @@ class Command(PlatformCommand):
             raise CommandError(f"The close failed. {remedy}")
         if run.state is RunState.WAITING:
             self.stdout.write(
-                f"{run.month} waits for another person than {run.started_by}: approve it at "
+                f"{run.month} waits for another person than {run.prepared_by}: approve it at "
                 f"/month/{run.month}/ or with --approve-as EMAIL."
             )
         if run.state is RunState.FINISHED:
