@@ -35,7 +35,7 @@ class CloseRun(models.Model):
     again_by = models.CharField(
         max_length=254,
         blank=True,
-        help_text="who prepared it again last, the preparer from then on",
+        help_text="who prepared it again last: the preparer",
     )
     again_by_user = models.BigIntegerField(null=True, blank=True)
     touched_at = models.DateTimeField(help_text="last sign of life; the sweep looks at it")

@@ -131,7 +131,7 @@ def test_what_has_no_account_is_named() -> None:
     with pytest.raises(AccountsMissing) as refused:
         entries_of(month=OCTOBER, charges=charges, chart=EMPTY, printed="")
     assert refused.value.message == (
-        "The journal of 2026-10 lacks cost centers without an account: b (B), a (A); providers "
+        "The journal of 2026-10 waits for cost centers without an account: b (B), a (A); providers "
         "without a clearing account: *, openai. Map them under Journals."
     )
     assert [one.field for one in refused.value.errors] == [

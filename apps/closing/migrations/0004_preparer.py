@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='closerun',
             name='again_by',
-            field=models.CharField(blank=True, default='', help_text='who prepared it again last, the preparer from then on', max_length=254),
+            field=models.CharField(blank=True, default='', help_text='who prepared it again last: the preparer', max_length=254),
             preserve_default=False,
         ),
         migrations.AddField(
