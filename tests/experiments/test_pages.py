@@ -13,6 +13,7 @@ from apps.experiments.domain.states import Verdict
 from apps.experiments.models import ApprovalPolicy, Decision, ExperimentRequest, Step
 from apps.experiments.services.links import link_for
 from tests.accounts.people import signed_in
+from tests.budgets.base import budget as set_budget
 from tests.experiments.base import NOW, People, create, running, say, settle, state_policy, submit
 from tests.ingest.factories import event, send
 
@@ -95,6 +96,7 @@ def test_a_draft_is_changed_and_shown_as_it_was(people: People) -> None:
 
 
 def test_the_inbox_and_the_page_of_a_decision(people: People) -> None:
+    set_budget(scope={}, name="Whole company")
     asked = submit(people)
     approver = client("paula")
     inbox = text_of(approver.get("/approvals/"))
@@ -104,7 +106,9 @@ def test_the_inbox_and_the_page_of_a_decision(people: People) -> None:
     page = text_of(approver.get(url))
     for words in (">Approve <span", "Reranking fifty", "Budgets of the team", "exp-1"):
         assert words in page, words
-    assert "Your decision" not in text_of(client("erin").get(url))
+    own = text_of(client("erin").get(url))
+    assert "Your decision" not in own
+    assert ("Whole company" in page, "Whole company" in own) == (True, False)
     refused = approver.post(f"{url}decide/", {"verdict": "reject", "comment": ""}, follow=True)
     assert "Say why" in text_of(refused)
     assert approver.post(f"{url}decide/", {"verdict": "maybe"}).status_code == 400

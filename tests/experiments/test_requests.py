@@ -591,7 +591,7 @@ def test_what_experiments_may_still_spend_is_no_room_in_a_budget(people: People)
     waits = submit(people)
     assert waits.state is State.SUBMITTED
     [round_] = selectors.submissions(id=waits.id, now=NOW)
-    assert round_.reasons == ("The team's budget has only USD 30.00 left",)
+    assert round_.reasons == ("A budget that the team draws has too little left for it",)
 
 
 def test_keys_of_one_name_are_two(people: People) -> None:

@@ -157,11 +157,12 @@ def grant_standing(*, grant: UUID) -> GrantStanding:
     )
 
 
-def left_of(*, scope: Mapping[str, str], on: date) -> list[BudgetLeft]:
+def left_of(*, scope: Mapping[str, str], on: date, actor: Actor | None = None) -> list[BudgetLeft]:
     """Return what is left of every budget that usage with these codes would draw on a day.
 
     `scope` holds tags and, where known, provider, model, credential and account; a budget that
-    asks for more than it says does not match. Two or three queries.
+    asks for more than it says does not match. With an actor, who is shown it, only budgets in
+    sight. Two or three queries.
     """
     found = current_book()
     named = {key: scope.get(key, "") for key in ("provider", "model", "credential", "account")}
@@ -170,7 +171,9 @@ def left_of(*, scope: Mapping[str, str], on: date) -> list[BudgetLeft]:
     if "cost_center" in scope:
         centers = subject.cost_centers | {scope["cost_center"]}
         subject = Subject(subject.values, centers)
-    matching = list(found.limiting(subject, on))
+    matching = [
+        one for one in found.limiting(subject, on) if actor is None or may_see(actor, one.sight)
+    ]
     return [
         BudgetLeft(
             budget=one.budget.id,

@@ -264,7 +264,7 @@ class Decisions(PageMixin, TemplateView):
                 "amount": one.amount,
                 "currency": one.currency,
                 "verdict": one.verdict,
-                "reason": "; ".join(str(each["message"]) for each in one.reasons) or "–",
+                "reason": " ".join(str(each["message"]) for each in one.reasons) or "–",
                 "actor": one.actor,
             }
             for one in found

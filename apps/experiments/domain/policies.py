@@ -216,10 +216,11 @@ def _too_much(auto: AutoApproval, risk: Risk, currency: str) -> str | None:
 
 
 def _no_budget(risk: Risk, currency: str) -> str | None:
+    """Say what lacks, without figures: the tightest budget may be one the team does not see."""
     if risk.budget_left is None:
         return f"The team has no budget in {currency} that it could be taken from"
     if risk.amount is None or risk.budget_left < risk.amount:
-        return f"The team's budget has only {money(risk.budget_left, currency)} left"
+        return "A budget that the team draws has too little left for it"
     return None
 
 

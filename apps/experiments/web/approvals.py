@@ -119,7 +119,7 @@ class DecisionPage(PageMixin, TemplateView):
 
     def _budgets(self) -> list[Any]:
         on = local_day(timezone.now(), tenants.current().timezone)
-        return budgets.left_of(scope={"team": self.found.team}, on=on)
+        return budgets.left_of(scope={"team": self.found.team}, on=on, actor=self.actor)
 
     def _precedents(self) -> list[dict[str, Any]]:
         """Return what the team was granted before, and what came of it."""
