@@ -28,8 +28,16 @@ ROLL_UP: Final = "apps.chargeback.tasks.roll_up"
 
 
 def enqueue(run: UUID) -> None:
-    """Ask for a close of the present schema to be advanced, once the transaction commits."""
-    advance.delay_on_commit(schema=current_schema(), run=str(run))
+    """Ask for a close of the present schema to be advanced, once the transaction commits.
+
+    A broker that does not answer is logged: the close is taken up when it is seen to be silent.
+    """
+    order = {"schema": current_schema(), "run": str(run)}
+
+    def send() -> None:  # a function, as Django logs it by its qualified name
+        advance.delay(**order)
+
+    transaction.on_commit(send, robust=True)
 
 
 def enqueue_refresh(month: Month) -> None:
