@@ -201,6 +201,18 @@ def test_changes_are_a_revision_and_a_new_round(people: People) -> None:
     assert [one.amount for one in selectors.revisions(id=asked.id)] == [D(20), D(40)]
 
 
+def test_nobodys_own_policy_lets_their_request_pass(people: People) -> None:
+    state_policy(people.owner, auto={"up_to": "50", "team_month": "60"})
+    draft = BudgetDraft(name="Search", scope={"team": "search"}, amount=D(100), currency="USD")
+    budget_services.create(draft=draft, actor=people.finance, now=NOW)
+    asked = services.create(proposal=proposal(), actor=people.owner, now=NOW)
+    assert services.submit(id=asked.id, actor=people.owner, now=NOW).state is State.SUBMITTED
+    [round_] = selectors.submissions(id=asked.id, now=NOW)
+    assert round_.reasons == ("Somebody has to look at it: own policy",)
+    assert submit(people, owner="olivia@lab.example").state is State.SUBMITTED
+    assert submit(people).state is State.RUNNING
+
+
 def test_small_ones_pass_by_themselves_while_the_team_has_money(people: People) -> None:
     state_policy(auto={"up_to": "50", "team_month": "60"})
     assert submit(people).state is State.SUBMITTED  # the team has no budget

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
+from apps.accounts import selectors as accounts
 from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, FieldError
@@ -53,7 +54,7 @@ def state_policy(
                 note=note.strip()[:2000],
                 created_at=now,
                 created_by=actor.label,
-                created_by_user=actor.user_id,
+                created_by_user=accounts.person_behind(actor),
             )
     except IntegrityError:
         raise PolicyMoved("Another version came in between; look at it and start again.") from None

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -36,6 +37,8 @@ from apps.experiments.services.rounds import finish, open_steps
 from apps.experiments.services.telling import tell_waiting
 from apps.experiments.services.writing import keep_revision, reassessed, record
 from apps.tenants import selectors as tenants
+
+_OWN_POLICY: Final = "own_policy"
 
 
 class NotReady(Unprocessable):
@@ -188,6 +191,8 @@ def _judge(
     stored = _policy_in_force(now)
     policy = read_policy(stored.rules)
     risk = risk_of(revision, on=today, now=now)
+    if stored.created_by_user in _asking(row, actor):
+        risk = replace(risk, alarms=(*risk.alarms, _OWN_POLICY))
     routing = route(policy, risk, currency=row.currency)
     if routing.needs_roi and not proposal.roi_case.strip():
         raise _not_ready("roi_case", f"{'; '.join(routing.reasons)} needs a case for its return.")
@@ -212,6 +217,12 @@ def _judge(
     )
     _insert_steps(judged, routing)
     return judged
+
+
+def _asking(row: ExperimentRequest, actor: Actor) -> set[int]:
+    """Return the people of a request: the policy of one of them lets nothing of theirs pass."""
+    people = {row.requested_by_user, row.owner_user, accounts.person_behind(actor)}
+    return {one for one in people if one is not None}
 
 
 def risk_of(revision: Revision, *, on: date, now: datetime) -> Risk:
