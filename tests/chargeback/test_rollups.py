@@ -24,6 +24,7 @@ from apps.chargeback.domain.period import period_figures
 from apps.chargeback.domain.rollups import Issued, NotIssuedYet, RollupKind
 from apps.chargeback.domain.rounding import exact_sum
 from apps.chargeback.models import Rollup
+from apps.chargeback.selectors import rolled
 from apps.core.domain.access import Actor, Role
 from apps.core.domain.errors import Forbidden
 from apps.directory import services as directory
@@ -212,6 +213,19 @@ def test_a_month_closed_again_gets_rollups_that_name_the_old(
     assert {one.run for one in after} == {again.id}
     assert Rollup.objects.count() == 10
     assert selectors.months_to_roll_up(first=OCTOBER) == []
+
+
+def test_what_a_month_closed_again_names_no_more_is_nothing_to_compare_with(
+    issued: RunFacts, people: dict[str, Actor], allocate: Callable[..., RunFacts]
+) -> None:
+    """October had the product finder once; replaced figures are no trend of November's."""
+    close(issued, people)
+    services.roll_up(month=OCTOBER, actor=SYSTEM, now=NOW)
+    assert (RollupKind.PRODUCT, "finder") in rolled.earlier(OCTOBER + 1, currency="USD")
+    close(allocate([*usual_lines(), cost_line("u9", "34", tags={"product": "seeker"})]), people)
+    services.roll_up(month=OCTOBER, actor=SYSTEM, now=NOW)
+    known = rolled.earlier(OCTOBER + 1, currency="USD")
+    assert {code for kind, code in known if kind is RollupKind.PRODUCT} == {"seeker", ""}
 
 
 def test_the_same_numbers_in_every_format_and_language(

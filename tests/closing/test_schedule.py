@@ -135,6 +135,25 @@ def test_a_close_is_announced_begun_once_and_called_late(scheduled: Policy) -> N
     assert len([key for key in told() if "/late/" in key]) == 2
 
 
+def test_who_set_the_schedule_does_not_approve_alone(people: People, costs: Costs) -> None:
+    services.set_policy(wanted=ON, actor=people["olga"], now=SET_AT)
+    now = local("2026-02-04T09:02")
+    (begun,) = services.follow_schedule(now=now)
+    for preparer in (None, people["anna"]):
+        if preparer is not None:
+            services.prepare_again(run=begun, actor=preparer, now=now)
+        while services.advance(run=begun, now=now).next is services.Next.AGAIN:
+            pass
+        if preparer is None:
+            with pytest.raises(services.SamePerson, match="prepare it again before you do"):
+                services.approve(run=begun, approver=people["olga"], comment="", now=now)
+    approved = services.approve(run=begun, approver=people["olga"], comment="", now=now)
+    assert (approved.started_by, approved.prepared_by) == (
+        "close schedule",
+        people["anna"].label,
+    )
+
+
 def test_a_person_approves_what_the_schedule_prepared(scheduled: Policy, people: People) -> None:
     now = local("2026-02-04T09:02")
     (begun,) = services.follow_schedule(now=now)

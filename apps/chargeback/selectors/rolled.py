@@ -108,8 +108,11 @@ def names(month: Month, statements: Iterable[Issued]) -> dict[Key, str]:
 
 
 def earlier(month: Month, *, currency: str) -> dict[Key, Earlier]:
-    """Return what the same roll-ups came to in the months before; two queries."""
-    rows = (
+    """Return what the same roll-ups came to in the months before; two queries.
+
+    Of a month that was closed again only the newest run counts: what it names no more was nothing.
+    """
+    rows = list(
         Rollup.objects.filter(
             month__gte=(month - HISTORY).first_day,
             month__lt=month.first_day,
@@ -117,11 +120,14 @@ def earlier(month: Month, *, currency: str) -> dict[Key, Earlier]:
             document__state=State.SEALED.value,
         )
         .order_by("month", "id")
-        .values_list("kind", "code", "month", "document__total", "document__public_id")
+        .values_list("kind", "code", "month", "run", "document__total", "document__public_id")
     )
+    newest = {day: run for _kind, _code, day, run, _total, _id in rows}
     totals: dict[Key, dict[Month, Decimal]] = {}
     last: dict[Key, UUID] = {}
-    for kind, code, day, total, id in rows:
+    for kind, code, day, run, total, id in rows:
+        if run != newest[day]:
+            continue
         key = (RollupKind(kind), code)
         totals.setdefault(key, {})[Month.of(day)] = total
         if Month.of(day) == month - 1:

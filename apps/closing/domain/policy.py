@@ -76,11 +76,15 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A tenant's schedule and limits; `scheduled_since` is since when this schedule is on."""
+    """A tenant's schedule and limits; `scheduled_since` is since when this schedule is on.
+
+    `set_by` is who said so last: for who set a schedule its closes are no other person's.
+    """
 
     schedule: Schedule = field(default_factory=Schedule)
     limits: Limits = field(default_factory=Limits)
     scheduled_since: datetime | None = None
+    set_by: str = ""
 
 
 def is_working_day(day: date) -> bool:

@@ -43,6 +43,7 @@ def policy_of(row: ClosePolicy) -> Policy:
             blocking=frozenset(row.blocking),
         ),
         scheduled_since=row.scheduled_since,
+        set_by=row.created_by,
     )
 
 

@@ -66,7 +66,7 @@ def approve(
         raise CloseState(f"The close is {row.state}; only a waiting one can be approved.")
     _kind, preparer, preparer_user = row.preparer
     if approver.user_id == preparer_user or approver.label == preparer:
-        raise SamePerson(f"{preparer} prepared this close; another person has to approve it.")
+        raise SamePerson(_why_not(approver, preparer))
     _require_in_order(Month.of(row.month))
     _require_fresh(row)
     Approval.objects.create(
@@ -151,6 +151,16 @@ def cancel(*, run: UUID, actor: Actor, reason: str, now: datetime) -> CloseRunFa
     row.turn(RunState.CANCELLED, at=now)
     _record("close.cancelled", row, actor, {"reason": reason.strip()}, now)
     return row.facts
+
+
+def _why_not(approver: Actor, preparer: str) -> str:
+    """Say why the preparer does not approve, and what then helps."""
+    if approver.label == preparer:
+        return f"{preparer} prepared this close; another person has to approve it."
+    return (
+        f"The {preparer} that {approver.label} set prepared this close; let another person "
+        "approve it, or prepare it again before you do."
+    )
 
 
 def _require_fresh(row: CloseRun) -> None:

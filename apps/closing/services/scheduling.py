@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
+from apps.accounts import selectors as accounts
 from apps.closing.domain.policy import Policy, is_working_day
 from apps.closing.domain.steps import LIVE
 from apps.closing.models import CloseRun
@@ -22,8 +23,8 @@ from apps.periods import selectors as periods
 from apps.periods.domain.calendar import PeriodFacts, State
 from apps.tenants import selectors as tenants
 
-SCHEDULE: Final = Actor(kind="system", label="close schedule", scopes=frozenset({Scope.CLOSE_RUN}))
-"""Who prepares a close that begins by itself; any person may approve it."""
+SCHEDULE: Final = "close schedule"
+"""Who starts a close that begins by itself, on behalf of whoever set the schedule."""
 
 
 def follow_schedule(*, now: datetime) -> list[UUID]:
@@ -57,16 +58,23 @@ def _follow(period: PeriodFacts, found: Policy, zone: ZoneInfo, now: datetime) -
     today = now.astimezone(zone).date()
     if now >= due_at and is_working_day(today) and now.astimezone(zone).time() >= schedule.at:
         tell_late(month=month, due_at=due_at, day=f"{today}", now=now)
-    return _begun(month, now)
+    return _begun(month, found, now)
 
 
-def _begun(month: Month, now: datetime) -> list[UUID]:
+def _preparer(found: Policy) -> Actor:
+    """Return the schedule as an actor; behind it stands who set it, who then does not approve."""
+    people = accounts.addressees(ids=(), roles=(), emails=(found.set_by,)) if found.set_by else []
+    user = people[0].id if people else None
+    return Actor("system", SCHEDULE, frozenset({Scope.CLOSE_RUN}), user_id=user)
+
+
+def _begun(month: Month, found: Policy, now: datetime) -> list[UUID]:
     """Begin the close of a month that has had none; a refusal is told to finance."""
     if CloseRun.objects.filter(month=month.first_day).exists():
         return []
     try:
         with transaction.atomic():
-            run = start_close(month=month, actor=SCHEDULE, now=now)
+            run = start_close(month=month, actor=_preparer(found), now=now)
     except Refusal as refusal:
         tell_not_started(month=month, why=refusal.message, now=now)
         return []
