@@ -79,11 +79,14 @@ def test_the_lists_show_budget_against_actual_and_the_tree(pages):
     budget(limit=Limit.HARD)
     budget(name="Center", scope={"cost_center": "cc-search"})
     budget(name="Everything", scope={}, amount=Decimal(4))
+    budget(name="Euros", currency="EUR")
     for day in range(1, 20):
         spend(f"d{day}", "0.5", time=f"2026-01-{day:02}T15:00:00Z", now=moment(19, 16))
     table = pages.get("/budgets/").content.decode()
     assert "9.50" in table
     assert "over" in table
+    assert "no budget rate of USD" in table
+    assert "incomplete" in table.lower()
     tree = pages.get("/budgets/?view=tree").content.decode()
     assert (
         tree.index("Whole organization") < tree.index(">search</span>") < tree.index("Team search")

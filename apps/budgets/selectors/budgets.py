@@ -39,7 +39,7 @@ class Standing:
 
     @property
     def state(self) -> str:
-        """Return the state in a word: ok, near (80 % used), over, ended, retired."""
+        """Return the state in a word: ok, near (80 % used), over, retired."""
         if self.budget.retired_at is not None:
             return "retired"
         if self.counters.left < 0 or self.counters.overrun > 0:

@@ -65,7 +65,7 @@ def row_of(one: Standing, ahead: Foreseen | None) -> Row:
         id=str(budget.id),
         name=budget.name,
         url=reverse("budgets:budget", args=[budget.id]),
-        about=f"{budget.label}, {window_text(one)}",
+        about=f"{budget.label}, {window_text(one)}{_uncounted(one)}",
         window=window_text(one),
         limit=counted.limit,
         spent=counted.spent,
@@ -74,9 +74,14 @@ def row_of(one: Standing, ahead: Foreseen | None) -> Row:
         used=counted.share(counted.used),
         forecast=None if ahead is None else ahead.expected,
         currency=budget.currency,
-        state=one.state,
+        state="incomplete" if one.lacks_rates and one.state == "ok" else one.state,
         team=budget.team or budget.scope.get("team", ""),
     )
+
+
+def _uncounted(one: Standing) -> str:
+    """Say which currencies were used that nobody entered a rate of: none of that is counted."""
+    return f"; no budget rate of {' and '.join(one.lacks_rates)}" if one.lacks_rates else ""
 
 
 def window_text(one: Standing) -> str:
