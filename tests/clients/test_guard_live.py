@@ -37,6 +37,7 @@ from finops_platform.provisioning import extend_months
 from tests.accounts.people import service_key
 from tests.budgets.base import budget, standing, verified
 from tests.clients.fakes import Providers, serving
+from tests.clients.hooks import hooked
 from tests.clients.test_gateway import gateway
 from tests.ingest.factories import contract
 
@@ -215,8 +216,6 @@ def test_asyncio(client: Client, url: str, search: UUID) -> None:
 
 
 def test_litellm(guard: Guard, client: Client, search: UUID) -> None:
-    before = litellm.callbacks
-    litellm.callbacks = [FinOpsGuard(guard)]
     call: Any = {"model": "openai/gpt-4o", "messages": MESSAGES, "max_tokens": 1_000}
 
     async def work() -> None:
@@ -228,10 +227,8 @@ def test_litellm(guard: Guard, client: Client, search: UUID) -> None:
         with pytest.raises(Denied):
             await litellm.acompletion(**{**call, "max_tokens": 200_000}, mock_response="Hello.")
 
-    try:
+    with hooked(FinOpsGuard(guard)):
         asyncio.run(work())
-    finally:
-        litellm.callbacks = before
     assert states() == ["used"]
     spent, held = money(search)
     assert spent == Decimal("0.000225")  # 10 tokens in, 20 out, as the mock says

@@ -21,6 +21,7 @@ from finops_metering.litellm_calls import event_of, is_guarded, is_use, tags_of
 
 from tests.clients.fakes import serving
 from tests.clients.guardrails import Guardrails
+from tests.clients.hooks import hooked
 
 CALL: Any = {
     "model": "openai/gpt-4o",
@@ -46,16 +47,8 @@ def client(platform: Guardrails) -> Iterator[Client]:
 
 @pytest.fixture
 def hook(client: Client) -> Iterator[FinOpsGuard]:
-    before = litellm.callbacks
-    made = FinOpsGuard(Guard(client), models={"small": "openai/gpt-4o-mini"})
-    litellm.callbacks = [made]
-    yield made
-    litellm.callbacks = before
-    for name in ("success_callback", "failure_callback", "input_callback"):
-        for prefix in ("", "_async_"):
-            listed = getattr(litellm, prefix + name, None)
-            if listed:
-                setattr(litellm, prefix + name, [one for one in listed if one is not made])
+    with hooked(FinOpsGuard(Guard(client), models={"small": "openai/gpt-4o-mini"})) as made:
+        yield made
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -72,7 +72,7 @@ class Command(PlatformCommand):
                 if periods.period(month).state is State.OPEN:
                     self._post(script, tenant, months, month, until)
             import_bills(script=script, months=months, actor=self.actor, now=timezone.now())
-            ensure_experiments(script=script, months=months, now=timezone.now())
+            ensure_experiments(script=script, months=months, now=until)
             ensure_budgets(
                 script=script,
                 tenant=tenant,
