@@ -85,8 +85,8 @@ class CloseRun(models.Model):
     # Factories
 
     @classmethod
-    def begin(cls, *, month: Month, actor: Actor, at: datetime) -> CloseRun:
-        """Save a new close with all its steps pending.
+    def begin(cls, *, month: Month, actor: Actor, person: int | None, at: datetime) -> CloseRun:
+        """Save a new close with all its steps pending; `person` is behind the actor.
 
         :raises django.db.IntegrityError: when the month has a live one.
         """
@@ -94,7 +94,7 @@ class CloseRun(models.Model):
             month=month.first_day,
             started_by_kind=actor.kind,
             started_by=actor.label,
-            started_by_user=actor.user_id,
+            started_by_user=person,
             started_at=at,
             touched_at=at,
         )
@@ -113,10 +113,10 @@ class CloseRun(models.Model):
             self.finished_at = at
         self.save()
 
-    def prepared_again(self, *, actor: Actor) -> None:
+    def prepared_again(self, *, actor: Actor, person: int | None) -> None:
         """Make whoever prepares the close again its preparer; the caller saves."""
         self.again_by_kind, self.again_by = actor.kind, actor.label
-        self.again_by_user = actor.user_id
+        self.again_by_user = person
 
     # Queries
 

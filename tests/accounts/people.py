@@ -7,10 +7,10 @@ from typing import Any
 
 from django.test import Client
 
-from apps.accounts import services
+from apps.accounts import selectors, services
 from apps.accounts.domain.keys import KeyKind
 from apps.accounts.models import TeamMembership, User
-from apps.core.domain.access import Role, Scope, system_actor
+from apps.core.domain.access import Actor, Role, Scope, system_actor
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
@@ -32,6 +32,13 @@ def service_key(*scopes: Scope, **fields: Any) -> services.IssuedKey:
         kind=KeyKind.SERVICE, name="robot", scopes=frozenset(scopes), **fields
     )
     return services.issue_key(actor=system_actor("tests"), request=request, now=NOW)
+
+
+def issued_by(issuer: Actor, *scopes: Scope) -> Actor:
+    """Return the actor of a new service key that somebody issued."""
+    request = services.KeyRequest(kind=KeyKind.SERVICE, name="robot", scopes=frozenset(scopes))
+    key = services.issue_key(actor=issuer, request=request, now=NOW)
+    return selectors.holder_for_bearer(token=key.text, now=NOW).actor()
 
 
 def browser(slug: str, **kwargs: Any) -> Client:

@@ -23,7 +23,7 @@ from apps.core.domain.access import Role, Scope
 from apps.core.domain.errors import Forbidden, Invalid
 from apps.documents.domain.uploads import FilesRefused, Upload
 from apps.periods import services as periods
-from tests.accounts.people import bearer, person, service_key, signed_in
+from tests.accounts.people import bearer, issued_by, person, service_key, signed_in
 from tests.allocation.base import ACTOR, MONTH, NOW, Costs, enter_directory, line, use_costs
 
 D = Decimal
@@ -183,6 +183,20 @@ def test_a_closed_month_is_never_adjusted(costs: Costs, approver: Any) -> None:
             act()
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE allocation_adjustment SET state = 'withdrawn', decided_at = now()")
+
+
+def test_whoever_issued_the_key_that_asked_does_not_decide(costs: Costs, approver: Any) -> None:
+    key = issued_by(approver, Scope.ALLOCATION_WRITE)
+    one = services.request_adjustment(month=MONTH, draft=DRAFT, actor=key, now=NOW)
+    with pytest.raises(SamePerson):
+        approve(one, approver)
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE allocation_adjustment SET state = 'approved', decided_at = now(), "
+            "decided_by = %s, decided_by_user = %s",
+            [approver.label, approver.user_id],
+        )
+    approve(one, accounts.actor_of_user(person(Role.OWNER, email="other@acme.example")))
 
 
 def test_the_api(costs: Costs) -> None:

@@ -25,6 +25,7 @@ from apps.documents import selectors as documents
 from apps.periods import selectors as periods
 from apps.periods.domain.calendar import State
 from apps.periods.services import EarlierMonthOpen
+from tests.accounts.people import issued_by
 from tests.allocation.base import MONTH, NOW, Costs, line
 from tests.ingest.factories import event, send
 
@@ -165,6 +166,22 @@ def test_a_service_key_never_approves(costs: Costs, people: People) -> None:
         services.approve(run=run.id, approver=key, comment="", now=NOW)
     assert caught.value.code == "approver_no_person"
     assert selectors.close_run(run.id) == run
+
+
+@pytest.mark.parametrize("is_again", [False, True])
+def test_whoever_issued_the_key_that_prepared_a_close_does_not_approve_it(
+    costs: Costs, people: People, is_again: bool
+) -> None:
+    key = issued_by(people["olga"], Scope.CLOSE_RUN)
+    if is_again:
+        run = services.prepare_again(run=prepared(people).id, actor=key, now=NOW)
+    else:
+        run = services.start_close(month=MONTH, actor=key, now=NOW)
+    run = advance_all(run.id)
+    with pytest.raises(services.SamePerson):
+        services.approve(run=run.id, approver=people["olga"], comment="", now=NOW)
+    services.approve(run=run.id, approver=people["bob"], comment="Agreed.", now=NOW)
+    assert advance_all(run.id).state is RunState.FINISHED
 
 
 def test_a_running_close_cannot_be_approved(costs: Costs, people: People) -> None:

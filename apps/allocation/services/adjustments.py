@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from apps.accounts import selectors as accounts
 from apps.allocation.domain.transfers import AdjustmentDraft, check_adjustment
 from apps.allocation.models import Adjustment, AdjustmentFile, AdjustmentState
 from apps.allocation.selectors.adjustments import (
@@ -158,7 +159,7 @@ def _insert(
             reason=draft.reason.strip(),
             reference=draft.reference.strip(),
             requested_by=actor.label,
-            requested_by_user=actor.user_id,
+            requested_by_user=accounts.person_behind(actor),
             requested_at=now,
         )
         try:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.accounts import selectors as accounts
 from apps.allocation import selectors as allocation
 from apps.audit import services as audit
 from apps.closing.domain.steps import LIVE, CloseRunFacts, RunState, Step, StepState, from_on
@@ -122,7 +123,7 @@ def prepare_again(*, run: UUID, actor: Actor, now: datetime) -> CloseRunFacts:
         finished_at=None,
     )
     row.allocation_run, row.result_hash, row.checklist = None, "", []
-    row.prepared_again(actor=actor)
+    row.prepared_again(actor=actor, person=accounts.person_behind(actor))
     row.turn(RunState.RUNNING, at=now)
     _record("close.prepared_again", row, actor, {}, now)
     return row.facts

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
+from apps.accounts import selectors as accounts
 from apps.audit import services as audit
 from apps.closing.domain.steps import LIVE, CloseRunFacts, RunState, StepState
 from apps.closing.models import CloseRun
@@ -48,7 +49,8 @@ def start_close(*, month: Month, actor: Actor, now: datetime) -> CloseRunFacts:
         raise MonthNotBegun(f"{month} has not begun yet.")
     try:
         with transaction.atomic():
-            run = CloseRun.begin(month=month, actor=actor, at=now)
+            person = accounts.person_behind(actor)
+            run = CloseRun.begin(month=month, actor=actor, person=person, at=now)
     except IntegrityError as error:
         if "closing_closerun_one_live_a_month" not in str(error):
             raise
