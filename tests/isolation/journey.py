@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -263,8 +263,21 @@ def _experiment(marker: str, people: dict[str, Actor]) -> Iterator[str]:
 
 def _handed_over(marker: str, people: dict[str, Actor]) -> Iterator[str]:
     """Answer the statements, book the month, and export it."""
+    seen = statements.statements(month=MONTH, actor=people["approves"])
+    yield from _answered(marker, people, seen)
+    _told(marker, people["approves"])
+    yield from _booked(marker, seen)
+    wanted = statements.Wanted(month=MONTH, dataset=Dataset.COST_AND_USAGE)
+    asked = chargeback.request_export(wanted=wanted, actor=ACTOR, now=NOW)
+    chargeback.write_export(id=asked.id, now=NOW)
+    yield "export"
+
+
+def _answered(
+    marker: str, people: dict[str, Actor], seen: Sequence[statements.StatementFacts]
+) -> Iterator[str]:
+    """Roll the statements up, and dispute one to its end."""
     asks, decides = people["approves"], people["prepares"]
-    seen = statements.statements(month=MONTH, actor=asks)
     for one in seen:
         chargeback.name_responder(
             cost_center=one.cost_center,
@@ -289,6 +302,10 @@ def _handed_over(marker: str, people: dict[str, Actor]) -> Iterator[str]:
     decision = Decision(outcome=Outcome.REJECTED, reason=marker)
     chargeback.resolve(id=seen[0].id, dispute=said.id, decision=decision, actor=decides, now=NOW)
     yield "dispute"
+
+
+def _told(marker: str, reader: Actor) -> None:
+    """Tell a person something, by a channel, the inbox and the digest."""
     channel = ChannelDraft(
         kind=ChannelKind.EMAIL,
         name=marker,
@@ -302,11 +319,15 @@ def _handed_over(marker: str, people: dict[str, Actor]) -> Iterator[str]:
         subject=marker,
         text=marker,
         data={},
-        people=(asks.user_id or 0,),
+        people=(reader.user_id or 0,),
     )
     notifications.publish(notices=[told], now=NOW)
     chosen = {(Topic.BUDGET_ALERT, Medium.EMAIL): Cadence.DIGEST}
-    notifications.set_preferences(chosen=chosen, actor=asks, now=NOW)
+    notifications.set_preferences(chosen=chosen, actor=reader, now=NOW)
+
+
+def _booked(marker: str, seen: Sequence[statements.StatementFacts]) -> Iterator[str]:
+    """Map the accounts, hand the journal out, and confirm that it is posted."""
     for one in seen:
         account = AccountOf(
             kind=MappingKind.COST_CENTER, key=one.cost_center, account=marker, valid_from=MONTH
@@ -323,10 +344,6 @@ def _handed_over(marker: str, people: dict[str, Actor]) -> Iterator[str]:
         now=NOW,
     )
     yield "journal"
-    wanted = statements.Wanted(month=MONTH, dataset=Dataset.COST_AND_USAGE)
-    asked = chargeback.request_export(wanted=wanted, actor=ACTOR, now=NOW)
-    chargeback.write_export(id=asked.id, now=NOW)
-    yield "export"
 
 
 def _advanced(run: object) -> Iterator[str]:
