@@ -265,7 +265,7 @@ def _handed_over(marker: str, people: dict[str, Actor]) -> Iterator[str]:
     """Answer the statements, book the month, and export it."""
     seen = statements.statements(month=MONTH, actor=people["approves"])
     yield from _answered(marker, people, seen)
-    _told(marker, people["approves"])
+    _notified(marker, people["approves"])
     yield from _booked(marker, seen)
     wanted = statements.Wanted(month=MONTH, dataset=Dataset.COST_AND_USAGE)
     asked = chargeback.request_export(wanted=wanted, actor=ACTOR, now=NOW)
@@ -304,7 +304,7 @@ def _answered(
     yield "dispute"
 
 
-def _told(marker: str, reader: Actor) -> None:
+def _notified(marker: str, reader: Actor) -> None:
     """Tell a person something, by a channel, the inbox and the digest."""
     channel = ChannelDraft(
         kind=ChannelKind.EMAIL,
