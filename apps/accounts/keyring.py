@@ -10,7 +10,13 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Q
 
-from apps.accounts.domain.keys import KeyKind, KeyText, effective_scopes, same_hash
+from apps.accounts.domain.keys import (
+    KEY_LABEL,
+    KeyKind,
+    KeyText,
+    effective_scopes,
+    same_hash,
+)
 from apps.accounts.models import ApiKey, TeamMembership
 from apps.core.db import current_schema
 from apps.core.domain.access import Actor, Role, Scope
@@ -91,7 +97,7 @@ def _load(key: KeyText, now: datetime) -> Holder | None:
     return Holder(
         key_id=row.pk,
         kind=kind,
-        label=row.user.email if row.user else f"key:{row.name}",
+        label=row.user.email if row.user else f"{KEY_LABEL}{row.name}",
         user_id=row.user_id,
         role=role,
         scopes=effective_scopes(kind, (Scope(scope) for scope in row.scopes), role),

@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
-from apps.accounts.domain.keys import KeyKind, KeyText
+from apps.accounts.domain.keys import KEY_LABEL, KeyKind, KeyText
 from apps.core.domain.access import Role, Scope
 from apps.core.domain.limits import Limits
 
@@ -154,6 +154,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} (…{self.prefix})"
+
+    @property
+    def label(self) -> str:
+        """Return what a key that this service key issues says it was issued by; one of a kind."""
+        return f"{KEY_LABEL}{self}"
 
     @classmethod
     def issued(

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from apps.accounts import keyring
-from apps.accounts.domain.keys import KeyText
+from apps.accounts.domain.keys import KEY_LABEL, KeyKind, KeyText
 from apps.accounts.keyring import Holder as Holder  # noqa: PLC0414 - others know it from here
 from apps.accounts.models import ApiKey, User
 from apps.core.db import current_schema, enter_tenant
@@ -162,16 +162,33 @@ def person_by_email(email: str) -> Person:
 def person_behind(actor: Actor) -> int | None:
     """Return the id of the person who acts, or who issued the service key that does.
 
-    For four eyes: nobody approves what a key of their own making asked for. None for the shell and
-    the system, and for keys that one of these issued.
+    For four eyes: nobody approves what a key of their own making asked for, nor what a key asked
+    for that such a key issued, however long the chain. None for the shell and the system, and for
+    keys that one of these issued. A query a key of the chain, and one for the person.
     """
     if actor.user_id is not None or actor.key_id is None:
         return actor.user_id
-    issuer = ApiKey.objects.filter(pk=actor.key_id).values_list("created_by", flat=True).first()
-    found: int | None = (
-        User.objects.filter(email=issuer).values_list("pk", flat=True).first() if issuer else None
-    )
-    return found
+    row = ApiKey.objects.filter(pk=actor.key_id).first()
+    while row is not None and row.user_id is None:
+        issuer = _issuing_key(row)
+        if issuer is None:
+            return User.objects.filter(email=row.created_by).values_list("pk", flat=True).first()
+        row = issuer
+    return row.user_id if row else None
+
+
+def _issuing_key(row: ApiKey) -> ApiKey | None:
+    """Return the older service key that issued a key, if one did.
+
+    It is named by its label; of keys from before labels only the name is known: the newest then.
+    """
+    if not row.created_by.startswith(KEY_LABEL):
+        return None
+    older = ApiKey.objects.filter(kind=KeyKind.SERVICE, pk__lt=row.pk).order_by("-pk")
+    labeled = older.filter(prefix=row.created_by[-9:-1]).first()
+    if labeled is not None and labeled.label == row.created_by:
+        return labeled
+    return older.filter(name=row.created_by.removeprefix(KEY_LABEL)).first()
 
 
 def person_by_id(public_id: UUID) -> Person:

@@ -14,6 +14,8 @@ from typing import Final
 from apps.core.domain.access import PERSONAL_ONLY, ROLE_SCOPES, Role, Scope
 
 BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+KEY_LABEL: Final = "key:"
+"""How the label of a service key begins, where a person has an address."""
 PREFIX_LENGTH: Final = 8
 SECRET_LENGTH: Final = 43
 """43 base62 characters carry 256 bits, so that a plain hash at rest cannot be searched."""

@@ -77,7 +77,7 @@ def issue_key(*, actor: Actor, request: KeyRequest, now: datetime) -> IssuedKey:
         bound_tags=request.bound_tags,
         expires_at=request.expires_at,
         limits=request.limits,
-        created_by=actor.label,
+        created_by=_issuer(actor),
         now=now,
     )
     _record(actor, "api_key.issued", row, now)
@@ -137,6 +137,13 @@ def _check_issuer(actor: Actor) -> None:
         "Keys are issued and revoked by a signed-in person, or with the scope admin.",
         code="key_cannot_issue",
     )
+
+
+def _issuer(actor: Actor) -> str:
+    """Return who issues: a person's address, or the one service key, told from its namesakes."""
+    if actor.user_id is not None or actor.key_id is None:
+        return actor.label
+    return ApiKey.objects.get(pk=actor.key_id).label
 
 
 def _check_right(actor: Actor, request: KeyRequest) -> None:
