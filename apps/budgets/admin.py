@@ -73,3 +73,11 @@ class SnoozeAdmin(ReadOnlyAdmin):
 
     list_display = ("budget", "until", "reason", "created_by")
     list_select_related = ("budget",)
+
+
+@admin.register(models.ExperimentTag, site=tenant_site)
+class ExperimentTagAdmin(ReadOnlyAdmin):
+    """Tags of experiments, and whether their requests are approved."""
+
+    list_display = ("experiment", "state", "changed_at")
+    search_fields = ("experiment",)

@@ -6,6 +6,7 @@ import json
 import shlex
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from apps.audit import selectors as audit
 from apps.budgets import selectors as budgets
 from apps.budgets import services as budget_services
 from apps.budgets.domain.budgets import BudgetDraft
+from apps.budgets.models import ExperimentTag
+from apps.budgets.selectors import book
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Forbidden, Invalid
 from apps.experiments import selectors, services
@@ -659,3 +662,34 @@ def test_one_that_cannot_go_on_holds_no_other_back(people: People) -> None:
     assert services.follow_up(now=later).completed == 1
     assert selectors.request(id=other.id, actor=people.owner).state is State.COMPLETED
     assert selectors.request(id=stuck.id, actor=people.owner).state is State.RUNNING
+
+
+def test_guardrails_are_told_what_a_request_says_about_its_tag(people: People) -> None:
+    def tags() -> dict[str, str]:
+        return dict(book.current_book().experiment_tags)
+
+    draft = create(people)
+    assert tags() == {draft.code: "not_approved"}
+    before = book.current_book().version
+    waiting = services.submit(id=draft.id, actor=people.engineer, now=NOW)
+    assert book.current_book().version == before, "nothing is news"
+    services.withdraw(id=waiting.id, reason="", actor=people.engineer, now=NOW)
+    assert tags() == {draft.code: "not_approved"}
+    done = running(people)
+    assert tags()[done.code] == "open"
+    assert book.current_book().version != before
+    services.revoke(id=done.id, reason="Over.", actor=people.finance, now=NOW)
+    assert tags() == {draft.code: "not_approved", done.code: "closed"}
+
+
+def test_requests_of_before_are_announced_by_their_migration(people: People) -> None:
+    done, draft = running(people), create(people, title="Another")
+    ExperimentTag.objects.all().delete()
+    step = import_module("apps.experiments.migrations.0004_announce_tags")
+    with connection.cursor() as cursor:
+        for operation in step.Migration.operations:
+            cursor.execute(operation.sql[0])
+    assert dict(book.current_book().experiment_tags) == {
+        done.code: "open",
+        draft.code: "not_approved",
+    }

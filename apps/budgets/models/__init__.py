@@ -10,6 +10,7 @@ from apps.budgets.models.budgets import (
     Snooze,
 )
 from apps.budgets.models.guardrails import (
+    ExperimentTag,
     GuardrailDecision,
     Hold,
     HoldPart,
@@ -24,6 +25,7 @@ __all__ = [
     "BudgetRaise",
     "BudgetWindow",
     "DailySpend",
+    "ExperimentTag",
     "GuardrailDecision",
     "Hold",
     "HoldPart",

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from apps.budgets.domain.budgets import OnFailure
 from apps.budgets.domain.decisions import Verdict
 from apps.budgets.domain.policies import PolicyFacts
+from apps.budgets.domain.tags import TagState
 from apps.budgets.models.budgets import BudgetWindow
 
 
@@ -204,3 +205,23 @@ class Justification(models.Model):
 
     def __str__(self) -> str:
         return self.reason[:80]
+
+
+class ExperimentTag(models.Model):
+    """Whether the request behind a tag `experiment` is approved, as its app announces it."""
+
+    experiment = models.CharField(max_length=64, unique=True, help_text="the tag, as exp-42")
+    state = models.CharField(max_length=12, choices=[(one.value, one.value) for one in TagState])
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["experiment"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=[one.value for one in TagState], experiment__gt=""),
+                name="budgets_experimenttag_state",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.experiment} {self.state}"

@@ -18,8 +18,9 @@ from django.db.models import Q
 from apps.budgets.domain.budgets import BudgetFacts
 from apps.budgets.domain.policies import JustifiedScope, PolicyFacts
 from apps.budgets.domain.scope import Subject, matches, subject_of
+from apps.budgets.domain.tags import TagState
 from apps.budgets.domain.windows import Days
-from apps.budgets.models import Budget, Justification, ModelPolicy
+from apps.budgets.models import Budget, ExperimentTag, Justification, ModelPolicy
 from apps.core.db import current_schema
 from apps.core.domain.canonical import digest_of
 from apps.core.domain.money import EXACT
@@ -115,6 +116,15 @@ class BudgetBook:
         """Return what may use ultra-large contexts; whoever changes it moves the registry."""
         rows = Justification.objects.filter(retired_at__isnull=True).order_by("id")
         return tuple(JustifiedScope(row.scope, row.valid_from, row.valid_to) for row in rows)
+
+    @cached_property
+    def experiment_tags(self) -> Mapping[str, TagState]:
+        """Return the tags of requests, and whether they are approved; a change moves the registry.
+
+        A tag that is not in it has no request.
+        """
+        rows = ExperimentTag.objects.values_list("experiment", "state")
+        return {experiment: TagState(state) for experiment, state in rows}
 
     @property
     def live(self) -> list[BudgetFacts]:

@@ -34,6 +34,7 @@ from apps.budgets.services.settlement import (
     settle,
     void,
 )
+from apps.budgets.services.tags import announce_tag
 from apps.budgets.services.tending import Tended, tend
 from apps.budgets.services.verify import CounterDifference, verify_counters
 from apps.budgets.services.witness import broken_witnesses, witness_decisions
@@ -54,6 +55,7 @@ __all__ = [
     "PolicyRefused",
     "PolicyRetired",
     "Tended",
+    "announce_tag",
     "authorize",
     "broken_witnesses",
     "change",

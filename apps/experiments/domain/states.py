@@ -7,6 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from apps.budgets.domain.tags import TagState
 from apps.core.domain.errors import Conflict, Forbidden, Missing
 
 
@@ -52,6 +53,17 @@ NEXT: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
 EDITABLE: Final = frozenset({State.DRAFT, State.CHANGES_REQUESTED})
 FUNDED: Final = frozenset({State.APPROVED, State.RUNNING})
 OVER: Final = frozenset(state for state, after in NEXT.items() if not after)
+
+
+TAGS: Final[Mapping[State, TagState]] = MappingProxyType(
+    {
+        **dict.fromkeys(NEXT, TagState.NOT_APPROVED),
+        **dict.fromkeys(FUNDED, TagState.OPEN),
+        State.REVOKED: TagState.CLOSED,
+        State.COMPLETED: TagState.CLOSED,
+    }
+)
+"""What each state says about use under the tag of the request."""
 
 
 class RoundState(StrEnum):

@@ -16,7 +16,7 @@ from apps.experiments.domain.states import NotInState, RoundState, State, check_
 from apps.experiments.models import ExperimentRequest, OutcomeReport
 from apps.experiments.selectors.requests import facts_of
 from apps.experiments.selectors.results import results
-from apps.experiments.services.holding import locked, open_round, require_own
+from apps.experiments.services.holding import announce, locked, open_round, require_own
 from apps.experiments.services.rounds import release, stop
 from apps.experiments.services.telling import tell_ended
 from apps.experiments.services.writing import record
@@ -44,6 +44,7 @@ def withdraw(*, id: UUID, reason: str, actor: Actor, now: datetime) -> RequestFa
         stop(judged, RoundState.WITHDRAWN, now)
     said = reason.strip()[:1000]
     row.end(State.WITHDRAWN, at=now, reason=said or "withdrawn", released=None)
+    announce(row, now)
     record("experiment.withdrawn", row, actor, now, reason=said)
     return facts_of([row])[0]
 
@@ -165,6 +166,7 @@ def _end(row: ExperimentRequest, to: State, reason: str, actor: Actor, now: date
         stop(judged, RoundState.WITHDRAWN, now)
     released: Decimal = release(row, actor, now)
     row.end(to, at=now, reason=reason, released=released)
+    announce(row, now)
 
 
 def _required(text: str, field: str, message: str) -> str:

@@ -18,6 +18,7 @@ from apps.experiments.domain.states import RoundState, State, StepState
 from apps.experiments.models import ExperimentRequest, Step, Submission
 from apps.experiments.selectors.results import results
 from apps.experiments.services.ending import end_with_report, report
+from apps.experiments.services.holding import announce
 from apps.experiments.services.rounds import start_if_due, stop, today
 from apps.experiments.services.telling import tell_ended, tell_waiting
 from apps.experiments.services.writing import record
@@ -118,6 +119,7 @@ def _expire_sent_back(row: ExperimentRequest, now: datetime) -> int:
 
 def _lapse(row: ExperimentRequest, reason: str, now: datetime) -> None:
     row.end(State.EXPIRED, at=now, reason=reason, released=None)
+    announce(row, now)
     tell_ended(row, now=now)
     record("experiment.expired", row, _ACTOR, now, reason=reason)
 

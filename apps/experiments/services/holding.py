@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
+from apps.budgets import services as budgets
 from apps.core.domain.access import Actor, Scope
-from apps.experiments.domain.states import ExperimentMissing, NotYours, RoundState
+from apps.experiments.domain.states import TAGS, ExperimentMissing, NotYours, RoundState, State
 from apps.experiments.models import ExperimentRequest, Submission
 from apps.experiments.selectors.requests import visible
 
@@ -37,3 +39,8 @@ def open_round(row: ExperimentRequest) -> Submission | None:
     """Return the round that waits for decisions, held; None when none does."""
     rows = Submission.objects.select_for_update().filter(request=row, state=RoundState.OPEN.value)
     return rows.first()
+
+
+def announce(row: ExperimentRequest, now: datetime) -> None:
+    """Tell the guardrails what a held request says about its tag; call it when its state moved."""
+    budgets.announce_tag(experiment=row.code, state=TAGS[State(row.state)], now=now)

@@ -13,6 +13,7 @@ from apps.experiments.domain.progress import StepFacts, Vote, standing
 from apps.experiments.domain.proposals import read_payload
 from apps.experiments.domain.states import RoundState, State, StepState, Verdict
 from apps.experiments.models import ExperimentRequest, Step, Submission
+from apps.experiments.services.holding import announce
 from apps.tenants import selectors as tenants
 
 _ENDED: dict[RoundState, State] = {
@@ -74,6 +75,7 @@ def finish(row: ExperimentRequest, judged: Submission, actor: Actor, now: dateti
         starts_on=proposal.starts_on,
         ends_on=proposal.ends_on,
     )
+    announce(row, now)
     start_if_due(row, now)
 
 
@@ -116,6 +118,7 @@ def _send_back(
         row.end(to, at=now, reason="rejected", released=None)
     else:
         row.move(to)
+    announce(row, now)
 
 
 def _follow(

@@ -22,7 +22,7 @@ from apps.experiments.domain.states import EDITABLE, NotInState, State, words
 from apps.experiments.models import ExperimentRequest, Revision
 from apps.experiments.selectors.assessing import assess
 from apps.experiments.selectors.requests import facts_of
-from apps.experiments.services.holding import locked, require_own
+from apps.experiments.services.holding import announce, locked, require_own
 from apps.tenants import selectors as tenants
 
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
@@ -51,6 +51,7 @@ def create(*, proposal: Proposal, actor: Actor, now: datetime, code: str = "") -
     found = _assessed(proposal, actor, now)
     row = _insert(proposal, owner, code, actor, now)
     keep_revision(row, proposal, found, number=1, actor=actor, now=now)
+    announce(row, now)
     record("experiment.created", row, actor, now, amount=found.amount)
     return facts_of([row])[0]
 
