@@ -17,14 +17,15 @@ import pytest
 from django.db import connection, connections
 from django_tenants.utils import schema_context
 
+from apps.core import together
 from apps.core.db import current_schema
 from apps.core.domain.errors import Unavailable
 from apps.core.domain.limits import Limits
+from apps.core.together import MOST_REQUESTS, MOST_WRITERS, GroupCommit
 from apps.ingest.domain.receipt import BatchRefused, Receipt
 from apps.ingest.models import IngestBatch
-from apps.ingest.services import accept, together
+from apps.ingest.services import SMALL, accept
 from apps.ingest.services.prepare import Sent
-from apps.ingest.services.together import MOST_REQUESTS, MOST_WRITERS, SMALL, GroupCommit
 from apps.tenants import selectors as tenants
 from apps.tenants.domain.facts import TenantFacts, TenantStatus
 from apps.usage import services as usage
@@ -56,7 +57,7 @@ class Held:
     """A group commit whose first group waits until it is let go; the rest line up meanwhile."""
 
     def __init__(self, write: Write = accept._store_group) -> None:
-        self.group = GroupCommit(self._write)
+        self.group = GroupCommit(self._write, name="ingest-writer")
         self.sizes: list[int] = []
         self._inner = write
         self._started, self._go = Flag(), Flag()
@@ -273,7 +274,7 @@ def test_a_tenant_at_work_does_not_hold_up_another() -> None:
             assert go.wait(30)
         return [Receipt(0, 0, 0, 0, 0, None, ()) for _ in requests]
 
-    group = GroupCommit(write)
+    group = GroupCommit(write, name="ingest-writer")
     with ThreadPoolExecutor(1) as pool:
         busy = pool.submit(group.accept, nobody("one"), sent(event("slow")))
         assert started.wait(30)
@@ -300,7 +301,7 @@ def test_tenants_beyond_the_writers_wait_for_one_and_are_served_in_turn() -> Non
         served.append(current_schema())
         return [Receipt(0, 0, 0, 0, 0, None, ()) for _ in requests]
 
-    group = GroupCommit(write)
+    group = GroupCommit(write, name="ingest-writer")
     names = [f"t{number}" for number in range(MOST_WRITERS + 3)]
     with ThreadPoolExecutor(len(names)) as pool:
         waiting = [pool.submit(group.accept, nobody(name), Sent([], WRITER, NOW)) for name in names]
@@ -324,7 +325,7 @@ def test_a_writer_without_work_ends_and_the_next_request_gets_another(
         threads.append(current_thread())
         return accept._store_group(requests)
 
-    group, tenant = GroupCommit(write), facts(fresh_tenant)
+    group, tenant = GroupCommit(write, name="ingest-writer"), facts(fresh_tenant)
     assert group.accept(tenant, sent(event("one"))).accepted == 1
     threads[0].join(30)
     assert not threads[0].is_alive()
@@ -337,7 +338,7 @@ def test_a_price_book_that_moved_is_read_anew_and_the_group_is_rated_with_it(
     fresh_tenant: Any,
 ) -> None:
     contract(input_tokens="2.50", output_tokens="10")
-    tenant, group = facts(fresh_tenant), GroupCommit(accept._store_group)
+    tenant, group = facts(fresh_tenant), GroupCommit(accept._store_group, name="ingest-writer")
     plain = {"input_tokens": 10, "output_tokens": 3}
     assert group.accept(tenant, sent(event("before", usage=plain))).unpriced == 0
     contract(model="another", input_tokens="5", output_tokens="20")
@@ -347,7 +348,7 @@ def test_a_price_book_that_moved_is_read_anew_and_the_group_is_rated_with_it(
 
 
 def test_what_comes_along_with_small_events_is_kept(fresh_tenant: Any) -> None:
-    tenant, group = facts(fresh_tenant), GroupCommit(accept._store_group)
+    tenant, group = facts(fresh_tenant), GroupCommit(accept._store_group, name="ingest-writer")
     rare = {"end_user": "u-1", "status": "error", "trace_id": "abc"}
     group.accept(tenant, sent(event("plain")))
     group.accept(tenant, sent(event("rare", **rare)))

@@ -20,11 +20,11 @@ from apps.allocation.selectors.rules import rules_json
 from apps.allocation.selectors.runs import run_facts
 from apps.allocation.services.turns import take_turn
 from apps.audit import services as audit
+from apps.core.breath import without_collections
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, Unprocessable
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
-from apps.ingest.services.breath import without_collections
 from apps.periods import services as periods
 
 

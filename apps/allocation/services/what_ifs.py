@@ -23,10 +23,10 @@ from apps.allocation.selectors.runs import run_facts
 from apps.allocation.services.runs import require_rates, write_run
 from apps.allocation.services.turns import take_turn
 from apps.audit import services as audit
+from apps.core.breath import without_collections
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, FieldError, Unprocessable
 from apps.core.domain.months import Month
-from apps.ingest.services.breath import without_collections
 
 MOST_A_MONTH: Final = 20
 NAME_LIMIT: Final = 200

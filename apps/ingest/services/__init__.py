@@ -1,7 +1,7 @@
 """What the doors for usage may do."""
 
 from apps.ingest.domain.receipt import BatchRefused, Receipt
-from apps.ingest.services.accept import accept_events, accept_small
+from apps.ingest.services.accept import SMALL, accept_events, accept_small
 from apps.ingest.services.adopt import Adoption, adopt_prices
 from apps.ingest.services.correct import (
     CorrectionFacts,
@@ -38,7 +38,6 @@ from apps.ingest.services.reprice import (
     foresee_correction,
     refresh_reopened,
 )
-from apps.ingest.services.together import SMALL
 from apps.ingest.services.traces import accept_spans
 from apps.ingest.services.translated import accept_translated
 

@@ -11,22 +11,25 @@ from typing import Final
 from django.db import connection
 
 from apps.accounts import services as accounts
+from apps.core.breath import without_collections
 from apps.core.domain.access import Actor, Scope
+from apps.core.together import GroupCommit
 from apps.ingest.adapters.receipts import packed_receipts
 from apps.ingest.domain.receipt import BatchRefused, Receipt
-from apps.ingest.services.breath import without_collections
 from apps.ingest.services.drawing import draw_budgets
 from apps.ingest.services.few import NotFew, store_few
 from apps.ingest.services.gate import Work, gate, in_flight
 from apps.ingest.services.locks import again_when_moved, booking_transaction, hold
 from apps.ingest.services.prepare import Prepared, Sent, prepare
 from apps.ingest.services.receipts import in_order, receipts_of, rows_of
-from apps.ingest.services.together import SMALL, GroupCommit
 from apps.periods.domain.calendar import Calendar
 from apps.tenants import selectors as tenants
 from apps.usage import services as usage
 from apps.usage.domain.drafts import Draft, Rejected
 from apps.usage.domain.feeds import REQUEST
+
+SMALL: Final = 50
+"""Events up to which a request goes together with others."""
 
 
 def accept_events(
@@ -109,7 +112,9 @@ def _accept(
     return again_when_moved(attempt)
 
 
-_together: Final = GroupCommit(_store_group)
+_together: Final = GroupCommit(
+    _store_group, name="ingest-writer", weight=lambda sent: len(sent.drafts)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""Stores small requests of one tenant that wait at the same time in one transaction.
+"""Does small requests of one tenant that wait at the same time in one transaction.
 
-A commit costs the same for one event and for fifty. The first request of a tenant is handed to a
+A commit costs the same for one request and for fifty. The first request of a tenant is handed to a
 writer, a thread with a connection of its own; whoever comes while it is at work waits, and goes
 into the next transaction. So nobody waits for company, groups grow with the load, and every
-request is answered after the commit of its own events, with its own receipt. A few writers that
+request is answered after the commit of what it asked for, with its own outcome. A few writers that
 are always at work have plans and caches at hand that a connection for every request would not.
 """
 
@@ -12,29 +12,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Lock, Thread
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import structlog
 from django.db import connection
 
-from apps.core.db import enter_tenant
+from apps.core.breath import without_collections
+from apps.core.db import HasSchema, enter_tenant
 from apps.core.domain.errors import Unavailable
-from apps.ingest.domain.receipt import Receipt
-from apps.ingest.services.breath import without_collections
-from apps.ingest.services.prepare import Sent
-from apps.tenants.domain.facts import TenantFacts
 
 log = structlog.get_logger(__name__)
 
-SMALL: Final = 50
-"""Events up to which a request goes together with others."""
-
 MOST_REQUESTS: Final = 128
-MOST_EVENTS: Final = 1_000
+MOST_WEIGHT: Final = 1_000
 """Size up to which a group grows; the next one takes the rest."""
 
 MOST_WRITERS: Final = 8
-"""Tenants of which a process stores something at the same time; others wait for a writer."""
+"""Tenants for which a process writes at the same time; others wait for a writer."""
 
 CHECKED_EVERY: Final = 512
 """Groups after which a writer looks whether its connection has grown too old."""
@@ -42,18 +36,20 @@ CHECKED_EVERY: Final = 512
 IDLE_SECONDS: Final = 5.0
 """After so long without work a writer closes its connection and ends."""
 
-Outcome = Receipt | Exception
-Write = Callable[[Sequence[Sent]], list[Receipt]]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Write = Callable[[Sequence[Item]], Sequence[Result | Exception]]
+"""Does requests in one transaction; tells in order what became of each."""
 
 
-class _Ticket:
+class _Ticket(Generic[Item, Result]):
     """A request that waits for its outcome."""
 
-    __slots__ = ("_bell", "outcome", "sent")
+    __slots__ = ("_bell", "item", "outcome")
 
-    def __init__(self, sent: Sent) -> None:
-        self.sent = sent
-        self.outcome: Outcome | None = None
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.outcome: Result | Exception | None = None
         self._bell = Lock()
         self._bell.acquire()
 
@@ -61,65 +57,76 @@ class _Ticket:
         """Wake the thread that waits."""
         self._bell.release()
 
-    def receipt(self) -> Receipt:
-        """Wait, and return the receipt, or raise what went wrong with this request."""
+    def result(self) -> Result:
+        """Wait, and return the result, or raise what went wrong with this request."""
         self._bell.acquire()
-        if isinstance(self.outcome, Receipt):
-            return self.outcome
         assert self.outcome is not None
-        raise self.outcome
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
 
 
-class _Line:
+class _Line(Generic[Item, Result]):
     """The requests of a tenant that wait; it stands from the first of them to the last."""
 
-    __slots__ = ("tenant", "waiting")
+    __slots__ = ("schema", "tenant", "waiting")
 
-    def __init__(self, tenant: TenantFacts) -> None:
+    def __init__(self, tenant: HasSchema) -> None:
         self.tenant = tenant
-        self.waiting: deque[_Ticket] = deque()
+        self.schema = tenant.schema_name
+        self.waiting: deque[_Ticket[Item, Result]] = deque()
 
 
-class GroupCommit:
-    """Has writers store the requests of each tenant in shared transactions, one at a time.
+class GroupCommit(Generic[Item, Result]):
+    """Has writers do the requests of each tenant in shared transactions, one at a time.
 
-    `write` stores requests of the tenant whose schema the connection is on in one transaction, or
-    none of them. Tenants do not wait for each other while there are writers. How many requests
-    may wait is `gate`'s to say: each holds a slot there.
+    `write` does requests of the tenant whose schema the connection is on in one transaction, or
+    none of them; an exception among its outcomes is one request's own. Tenants do not wait for
+    each other while there are writers. How many requests may wait is the caller's to say.
+    `name` is that of the threads, and `weight` what a request adds to the size of its group.
     """
 
-    def __init__(self, write: Write) -> None:
+    def __init__(
+        self,
+        write: Write[Item, Result],
+        *,
+        name: str,
+        weight: Callable[[Item], int] = lambda item: 1,
+    ) -> None:
         self._write = write
+        self._weight = weight
+        self.name = name
         self._lock = Lock()
-        self._lines: dict[str, _Line] = {}
-        self._ready: deque[_Line] = deque()
-        self._idle: list[_Writer] = []
+        self._lines: dict[str, _Line[Item, Result]] = {}
+        self._ready: deque[_Line[Item, Result]] = deque()
+        self._idle: list[_Writer[Item, Result]] = []
         self._writers = 0
 
-    def accept(self, tenant: TenantFacts, sent: Sent) -> Receipt:
-        """Store a request of a tenant with those that wait beside it.
+    def accept(self, tenant: HasSchema, item: Item) -> Result:
+        """Do a request of a tenant with those that wait beside it.
 
-        :raises Unavailable: when the thread that was to store it was stopped; nothing is known.
+        :raises Unavailable: when the thread that was to do it was stopped; nothing is known.
         """
-        ticket = _Ticket(sent)
+        ticket: _Ticket[Item, Result] = _Ticket(item)
+        schema = tenant.schema_name
         with self._lock:
-            line = self._lines.get(tenant.schema)
+            line = self._lines.get(schema)
             if line is not None:
                 line.waiting.append(ticket)
             else:
-                line = self._lines[tenant.schema] = _Line(tenant)
+                line = self._lines[schema] = _Line(tenant)
                 line.waiting.append(ticket)
                 self._hand_over(line)
-        return ticket.receipt()
+        return ticket.result()
 
-    def _hand_over(self, line: _Line) -> None:
+    def _hand_over(self, line: _Line[Item, Result]) -> None:
         """Give a line to the writer that was at work last, to a new one, or to the next free."""
         if self._idle:
             self._idle.pop().wake(line)
         elif self._writers >= MOST_WRITERS or not self._begin(line):
             self._ready.append(line)
 
-    def _begin(self, line: _Line) -> bool:
+    def _begin(self, line: _Line[Item, Result]) -> bool:
         """Start a writer with a line; False when there is no thread to be had and others work.
 
         :raises Unavailable: when nobody is there to do the work.
@@ -129,21 +136,21 @@ class GroupCommit:
         except RuntimeError as error:
             if self._writers:
                 return False
-            del self._lines[line.tenant.schema]
+            del self._lines[line.schema]
             raise Unavailable("The server has no thread left. Send the same again.") from error
         self._writers += 1
         return True
 
-    def serve(self, line: _Line) -> _Line | None:
-        """Store the group at the head of a line; return the line to go on with, if any."""
+    def serve(self, line: _Line[Item, Result]) -> _Line[Item, Result] | None:
+        """Do the group at the head of a line; return the line to go on with, if any."""
         group = self._group(line)
         try:
             self._store(group)
         except BaseException:
             log.exception("group commit: the writer was stopped", requests=len(group))
             lost = Unavailable(
-                "The server was stopped while it stored this request. Send the same again: what "
-                "was stored counts once.",
+                "The server was stopped while it worked on this request. Send the same again: "
+                "what was done counts once.",
                 code="interrupted",
             )
             for ticket in group:
@@ -153,27 +160,27 @@ class GroupCommit:
             ticket.ring()
         return following
 
-    def _group(self, line: _Line) -> list[_Ticket]:
-        group: list[_Ticket] = []
-        events = 0
+    def _group(self, line: _Line[Item, Result]) -> list[_Ticket[Item, Result]]:
+        group: list[_Ticket[Item, Result]] = []
+        weight = 0
         with self._lock:
             while line.waiting and len(group) < MOST_REQUESTS:
-                events += len(line.waiting[0].sent.drafts)
-                if group and events > MOST_EVENTS:
+                weight += self._weight(line.waiting[0].item)
+                if group and weight > MOST_WEIGHT:
                     break
                 group.append(line.waiting.popleft())
         return group
 
-    def _next(self, line: _Line) -> _Line | None:
+    def _next(self, line: _Line[Item, Result]) -> _Line[Item, Result] | None:
         """Line up again what came meanwhile, behind the tenants that wait for a writer."""
         with self._lock:
             if line.waiting:
                 self._ready.append(line)
             else:
-                del self._lines[line.tenant.schema]
+                del self._lines[line.schema]
             return self._ready.popleft() if self._ready else None
 
-    def rest(self, writer: _Writer) -> _Line | None:
+    def rest(self, writer: _Writer[Item, Result]) -> _Line[Item, Result] | None:
         """Put a writer among the idle, unless there is a line that came meanwhile."""
         with self._lock:
             if self._ready:
@@ -181,7 +188,7 @@ class GroupCommit:
             self._idle.append(writer)
             return None
 
-    def retire(self, writer: _Writer) -> bool:
+    def retire(self, writer: _Writer[Item, Result]) -> bool:
         """Let an idle writer go; False when it was given a line just now."""
         with self._lock:
             if writer not in self._idle:
@@ -190,39 +197,39 @@ class GroupCommit:
             self._writers -= 1
         return True
 
-    def _store(self, group: Sequence[_Ticket]) -> None:
-        """Store a group; when that fails, each request by itself, so that none hurts another."""
+    def _store(self, group: Sequence[_Ticket[Item, Result]]) -> None:
+        """Do a group; when that fails, each request by itself, so that none hurts another."""
         if len(group) > 1:
             try:
-                receipts = self._write([ticket.sent for ticket in group])
+                outcomes = self._write([ticket.item for ticket in group])
             except Exception:
                 log.warning("group commit: each request alone", requests=len(group), exc_info=True)
                 connection.close_if_unusable_or_obsolete()
             else:
-                for ticket, receipt in zip(group, receipts, strict=True):
-                    ticket.outcome = receipt
+                for ticket, outcome in zip(group, outcomes, strict=True):
+                    ticket.outcome = outcome
                 return
         for ticket in group:
             try:
-                (ticket.outcome,) = self._write([ticket.sent])
+                (ticket.outcome,) = self._write([ticket.item])
             except Exception as error:
                 ticket.outcome = error
                 connection.close_if_unusable_or_obsolete()
 
 
-class _Writer(Thread):
+class _Writer(Thread, Generic[Item, Result]):
     """Serves lines on a connection of its own; ends when there was nothing to do for a while."""
 
-    def __init__(self, office: GroupCommit, line: _Line) -> None:
-        super().__init__(name="ingest-writer", daemon=True)
+    def __init__(self, office: GroupCommit[Item, Result], line: _Line[Item, Result]) -> None:
+        super().__init__(name=office.name, daemon=True)
         self._office = office
-        self._line: _Line | None = line
-        self._schema = ""
+        self._line: _Line[Item, Result] | None = line
+        self._tenant: HasSchema | None = None
         self._served = 0
         self._bell = Lock()
         self._bell.acquire()
 
-    def wake(self, line: _Line) -> None:
+    def wake(self, line: _Line[Item, Result]) -> None:
         """Give an idle writer something to do."""
         self._line = line
         self._bell.release()
@@ -237,10 +244,10 @@ class _Writer(Thread):
         finally:
             connection.close()
 
-    def _serve(self, line: _Line) -> _Line | None:
-        if self._schema != line.tenant.schema:
+    def _serve(self, line: _Line[Item, Result]) -> _Line[Item, Result] | None:
+        if self._tenant != line.tenant:
             enter_tenant(line.tenant)
-            self._schema = line.tenant.schema
+            self._tenant = line.tenant
         self._served += 1
         if self._served % CHECKED_EVERY == 0:
             connection.close_if_unusable_or_obsolete()
