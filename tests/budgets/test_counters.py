@@ -333,7 +333,8 @@ def test_a_grant_is_drawn_by_its_tag_and_goes_on_counting_when_closed(acme):
             now=NOW,
         )
     assert services.close_grant(grant=grant, actor=ACTOR, now=NOW) == 6
-    spend("late", "1", tags={"experiment": "exp-42"})
+    spend("late", "1", tags={"team": "search", "experiment": "exp-42"})
+    spend("theirs", "1", tags={"team": "ads", "experiment": "exp-42"})
     assert selectors.grant_standing(grant=grant).spent == 3
     assert selectors.grant_standing(grant=grant).closed_at == NOW
     with pytest.raises(services.BudgetRetired):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.budgets.domain.budgets import OnFailure
+from apps.budgets.domain.budgets import BudgetDraft, OnFailure, refusals_of_budget
 from apps.budgets.domain.decisions import Verdict, worst
 from apps.budgets.domain.limits import Counters, Rollover
 from apps.budgets.domain.policies import PolicyFacts, Rules, Use, judge, read_rules
@@ -211,3 +212,21 @@ def test_rules_come_back_as_they_were_kept():
     }
     rules, _ = read_rules(sent)
     assert Rules.of(rules.as_json()) == rules
+
+
+@pytest.mark.parametrize(
+    ("window", "first", "begins"),
+    [
+        (Window.MONTH, date(2026, 1, 15), "2026-01-01"),
+        (Window.QUARTER, date(2026, 2, 1), "2026-01-01"),
+        (Window.YEAR, date(2026, 4, 1), "2026-01-01"),
+    ],
+)
+def test_a_calendar_window_is_never_moved_to_its_first_day(window, first, begins):
+    draft = BudgetDraft(
+        name="Search", amount=Decimal(10), currency="USD", window=window, starts_on=first
+    )
+    (wrong,) = refusals_of_budget(draft)
+    assert wrong.field == "starts_on"
+    assert f"give its first day, {begins}, or choose fixed dates" in wrong.message
+    assert refusals_of_budget(replace(draft, starts_on=date(2026, 1, 1))) == ()

@@ -17,8 +17,10 @@ from apps.audit import selectors as audit
 from apps.budgets import selectors as budgets
 from apps.budgets import services as budget_services
 from apps.budgets.domain.budgets import BudgetDraft
-from apps.budgets.models import ExperimentTag
+from apps.budgets.models import Budget, ExperimentTag
 from apps.budgets.selectors import book
+from apps.budgets.services import counters
+from apps.budgets.services.verify import verify_counters
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Forbidden, Invalid
 from apps.experiments import selectors, services
@@ -97,6 +99,44 @@ def test_approval_grants_the_money_and_the_tag_draws_it_down(people: People) -> 
     assert (standing.spent, standing.left) == (D("0.015"), D("39.985"))
     [found] = selectors.commitments(actor=people.finance)
     assert (found.request.code, found.open, found.over) == ("exp-1", D("39.985"), D(0))
+
+
+def test_the_tag_is_no_way_for_other_teams_into_the_money(people: People) -> None:
+    """Theirs draws their own budget, and is told on the experiment; its figures leave it out."""
+    draft = BudgetDraft(name="Ads", amount=D(9), currency="USD", scope={"team": "ads"})
+    ads = budget_services.create(draft=draft, actor=people.finance, now=NOW)
+    done = running(people)
+    assert done.grant is not None
+    for team, events in (("search", 1), ("ads", 2), ("", 1)):
+        tags = {"experiment": done.code} | ({"team": team} if team else {})
+        named = [event(f"{team}-{n}", tags=tags) for n in range(events)]
+        send(named, received_at=NOW)
+    assert budgets.grant_standing(grant=done.grant).spent == D("0.005")
+    on = date(2026, 1, 20)
+    standing = budgets.standing(budget=ads, actor=people.finance, on=on)
+    assert standing.counters.spent == D("0.010")
+    row = ExperimentRequest.objects.get(code=done.code)
+    foreign = selectors.foreign_use(row=row, now=NOW)
+    told = [(one.team, one.requests, one.cost, one.currency) for one in foreign]
+    assert told == [("ads", 2, D("0.010"), "USD"), ("", 1, D("0.005"), "USD")]
+    came = selectors.results(row=row, now=NOW)
+    assert (came.spent, came.requests) == (D("0.005"), 1)
+    assert sum(one.requests for one in selectors.use_by_model(row=row, now=NOW)) == 1
+    assert verify_counters(now=NOW) == []
+    left = budgets.left_of(scope={"team": "ads", "experiment": done.code}, on=on)
+    assert [one.name for one in left] == ["Ads"]
+
+
+def test_a_grant_of_before_is_drawn_by_the_tag_alone(people: People) -> None:
+    done = running(people)
+    Budget.objects.filter(public_id=done.grant).update(scope={"experiment": done.code})
+    counters.move_registry()
+    send([event("a", tags={"team": "ads", "experiment": done.code})], received_at=NOW)
+    assert done.grant is not None
+    assert budgets.grant_standing(grant=done.grant).spent == D("0.005")
+    row = ExperimentRequest.objects.get(code=done.code)
+    assert selectors.foreign_use(row=row, now=NOW) == []
+    assert selectors.results(row=row, now=NOW).requests == 1
 
 
 def test_an_approved_one_starts_on_its_day(people: People) -> None:

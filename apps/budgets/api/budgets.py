@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from typing import ClassVar
@@ -22,6 +23,7 @@ from apps.budgets.api.serializers import (
     SnoozeInput,
     forecast_of,
 )
+from apps.budgets.selectors import Standing
 from apps.core.api.fields import known_parameters
 from apps.core.api.listing import page_of
 from apps.core.api.permissions import HasScope, actor_of
@@ -54,7 +56,7 @@ class Budgets(APIView):
             with_retired=request.query_params.get("retired") == "true",
         )
         page = page_of(request, found, lambda one: str(one.budget.id))
-        return Response(page.body(BudgetOutput(list(page.items), many=True).data))
+        return Response(page.body(_shown(page.items)))
 
     @extend_schema(
         operation_id="budgets_create", request=BudgetInput, responses={201: BudgetOutput}
@@ -81,8 +83,7 @@ class OneBudget(APIView):
         """Return a budget in its window of today, with its forecast."""
         today = _today()
         found = selectors.standing(budget=budget, actor=actor_of(request), on=today)
-        ahead = selectors.foreseen(standings=[found], today=today)[found.budget.key]
-        return Response(BudgetOutput(found).data | {"forecast": forecast_of(ahead)})
+        return Response(_shown([found])[0])
 
     @extend_schema(operation_id="budgets_change", request=BudgetInput, responses=BudgetOutput)
     def put(self, request: Request, budget: UUID) -> Response:
@@ -147,7 +148,21 @@ class SnoozeBudget(APIView):
 def _one(budget: UUID, actor: Actor) -> dict[str, object]:
     """Return a budget as JSON; who may write it may see what was written."""
     reader = replace(actor, scopes=actor.scopes | {Scope.BUDGETS_READ})
-    return dict(BudgetOutput(selectors.standing(budget=budget, actor=reader, on=_today())).data)
+    return _shown([selectors.standing(budget=budget, actor=reader, on=_today())])[0]
+
+
+def _shown(found: Iterable[Standing]) -> list[dict[str, object]]:
+    """Return budgets as JSON, with what is foreseen of them."""
+    listed = list(found)
+    ahead = selectors.foreseen(standings=listed, today=_today())
+    return [
+        dict(BudgetOutput(one).data)
+        | {
+            "state": selectors.state_of(one, ahead[one.budget.key]),
+            "forecast": forecast_of(ahead[one.budget.key]),
+        }
+        for one in listed
+    ]
 
 
 def _today() -> date:

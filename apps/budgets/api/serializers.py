@@ -149,12 +149,18 @@ class WindowOutput(serializers.Serializer[Any]):
 
 
 class ForecastOutput(serializers.Serializer[Any]):
-    """Where the window will stand at its end; null without enough history."""
+    """What the window will have spent at its end; of a rolling one, on the coming day with most.
+
+    Null without enough history.
+    """
 
     expected = serializers.CharField(allow_null=True)
     low = serializers.CharField(allow_null=True)
     high = serializers.CharField(allow_null=True)
-    runs_out_on = serializers.DateField(allow_null=True)
+    runs_out_on = serializers.DateField(
+        allow_null=True, help_text="first day foreseen above the limit"
+    )
+    on = serializers.DateField(allow_null=True, help_text="the day that this is about")
     reason = serializers.CharField(help_text="why there is none")
 
 
@@ -175,7 +181,7 @@ class BudgetOutput(serializers.Serializer[Any]):
     held = serializers.CharField()
     left = serializers.CharField(help_text="may still be authorized; below zero when overspent")
     overrun = serializers.CharField(help_text="used above a hard limit")
-    state = serializers.CharField(help_text="ok, near, over or retired")
+    state = serializers.CharField(help_text="ok, near, forecast_over, over or retired")
     rollover = RolloverInput()
     thresholds = serializers.ListField(child=ThresholdField())
     owners = serializers.ListField(child=serializers.CharField())
@@ -240,7 +246,8 @@ def forecast_of(found: Foreseen) -> dict[str, Any]:
         "low": _plain(found.low),
         "high": _plain(found.high),
         "runs_out_on": found.runs_out_on,
-        "reason": found.forecast.reason,
+        "on": found.on,
+        "reason": found.reason,
     }
 
 

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from apps.budgets.domain.limits import NO_ROLLOVER, Limit, Rollover
 from apps.budgets.domain.scope import refusals_of_scope
-from apps.budgets.domain.windows import LONGEST_ROLLING, Window, WindowRule
+from apps.budgets.domain.windows import LONGEST_ROLLING, Window, WindowRule, first_day_of
 from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.errors import FieldError
 from apps.core.domain.money import EXACT
@@ -224,6 +224,7 @@ def _refusals_of_window(draft: BudgetDraft) -> list[FieldError]:
             found.append(FieldError("ends_on", "order", "Give a day that is not before the first."))
     elif draft.ends_on is not None:
         found.append(FieldError("ends_on", "window", "Only a fixed window has a last day."))
+    found += _refusals_of_first_day(draft)
     if draft.window is Window.ROLLING:
         if draft.days is None or not 1 <= draft.days <= LONGEST_ROLLING:
             text = f"Give how many days count, 1 to {LONGEST_ROLLING}."
@@ -234,6 +235,18 @@ def _refusals_of_window(draft: BudgetDraft) -> list[FieldError]:
         text = "Only months, quarters and years hand something on; leave the rollover out."
         found.append(FieldError("rollover", "window", text))
     return found
+
+
+def _refusals_of_first_day(draft: BudgetDraft) -> list[FieldError]:
+    """Refuse a repeating window that would begin inside a calendar one: it is never moved."""
+    if draft.starts_on is None or draft.starts_on == first_day_of(draft.window, draft.starts_on):
+        return []
+    begins, kind = first_day_of(draft.window, draft.starts_on), draft.window.value
+    text = (
+        f"A {kind} is a calendar {kind}, as the books have it: give its first day, {begins}, or "
+        f"choose fixed dates or rolling days to begin on {draft.starts_on}."
+    )
+    return [FieldError("starts_on", "calendar", text)]
 
 
 def _refusals_of_thresholds(thresholds: Sequence[Threshold]) -> list[FieldError]:

@@ -23,6 +23,7 @@ from apps.budgets.selectors.forecasts import (
     daily_spend,
     foreseen,
     spent_by,
+    state_of,
     statement_figures,
 )
 from apps.budgets.selectors.guardrails import (
@@ -69,6 +70,7 @@ __all__ = [
     "spent_by",
     "standing",
     "standings",
+    "state_of",
     "statement_figures",
     "warnings_of",
     "windows",

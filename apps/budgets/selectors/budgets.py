@@ -50,7 +50,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class GrantStanding:
-    """The money of an experiment: granted, spent, held, left; days inclusive."""
+    """The money of an experiment: granted, spent, held, left; days inclusive.
+
+    `team` is whose use alone draws it; empty where the tag is enough.
+    """
 
     amount: Decimal
     spent: Decimal
@@ -60,6 +63,7 @@ class GrantStanding:
     starts_on: date
     ends_on: date
     closed_at: datetime | None
+    team: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,7 @@ def grant_standing(*, grant: UUID) -> GrantStanding:
         starts_on=facts.rule.starts_on,
         ends_on=facts.rule.ends_on,
         closed_at=facts.retired_at,
+        team=facts.scope.get("team", ""),
     )
 
 

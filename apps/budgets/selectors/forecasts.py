@@ -10,34 +10,40 @@ from typing import Final
 
 from apps.budgets.domain.budgets import BudgetFacts
 from apps.budgets.domain.windows import Window, WindowRule
-from apps.budgets.models import Budget
+from apps.budgets.models import Budget, DailySpend
 from apps.budgets.selectors.book import BudgetBook, current_book
 from apps.budgets.selectors.budgets import Standing, in_windows
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import Month
-from apps.forecasting.domain.burn_down import Forecast, forecast
+from apps.forecasting.domain.burn_down import Point, forecast
+from apps.forecasting.domain.rolling import reach_of, rolling, stood
 from apps.usage.selectors.spend import spend_of_days
 
 _HISTORY: Final = timedelta(days=70)
 _DAY: Final = timedelta(days=1)
 _NONE: Final = Decimal(0)
+_SHOWN: Final = 60
+"""Days back that a rolling window is shown at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """Spend of a window by day as it was, and as it is foreseen through its last day.
+    """What a window held at the end of each day so far, and what it will hold at coming days' ends.
 
-    `daily` holds the complete days and, last, the present one so far. `expected` is what will have
-    been spent at the end, `low` and `high` its band; None without enough history. `runs_out_on` is
-    the day on which the limit is foreseen to be reached.
+    `expected` is what it will hold `on` a day, `low` and `high` the band of that: the last day of
+    a window with an end; of a rolling one, which has none, the coming day on which it holds most.
+    None without enough history, and `reason` says so. `runs_out_on` is the first day on which it
+    is foreseen to hold more than its limit.
     """
 
-    daily: Mapping[date, Decimal]
-    forecast: Forecast
-    expected: Decimal | None
-    low: Decimal | None
-    high: Decimal | None
-    runs_out_on: date | None
+    stood: Mapping[date, Decimal]
+    ahead: tuple[Point, ...] = ()
+    reason: str = ""
+    on: date | None = None
+    expected: Decimal | None = None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    runs_out_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +61,32 @@ class BudgetFigure:
 
 
 def foreseen(*, standings: Iterable[Standing], today: date) -> dict[int, Foreseen]:
-    """Return by budget where its window will stand; two or three queries for all of them.
+    """Return by budget where its window will stand; two to four queries for all of them.
 
     Rests on complete days: today counts as spent so far, and is foreseen as a whole day when that
     is more.
     """
     listed = list(standings)
     daily = daily_spend(budgets=[one.budget for one in listed], through=today)
-    return {one.budget.key: _foreseen(one, daily.get(one.budget.key, {}), today) for one in listed}
+    counted = _counted([one.budget for one in listed if one.budget.rule.is_rolling], today)
+    found = {}
+    for one in listed:
+        key, history = one.budget.key, daily.get(one.budget.key, {})
+        if one.budget.rule.is_rolling:
+            found[key] = _rolling(one, history, counted.get(key, {}), today)
+        else:
+            found[key] = _foreseen(one, history, today)
+    return found
+
+
+def state_of(one: Standing, ahead: Foreseen | None) -> str:
+    """Return the state of a budget in a word, with what is foreseen.
+
+    To those of `Standing.state` comes forecast_over: within its limit now, and not to stay so.
+    """
+    if ahead is None or ahead.expected is None or one.state not in {"ok", "near"}:
+        return one.state
+    return "forecast_over" if ahead.expected > one.counters.limit else one.state
 
 
 def daily_spend(
@@ -136,23 +160,98 @@ def _counted_in(budget: BudgetFacts, month: Month) -> bool:
 
 
 def _foreseen(one: Standing, daily: Mapping[date, Decimal], today: date) -> Foreseen:
-    shown = {day: amount for day, amount in sorted(daily.items()) if day >= one.window.start}
-    if one.window.end is None or one.budget.rule.is_rolling or today >= one.window.end:
-        none = Forecast((), 0, 0, "A rolling window has no end to foresee.")
-        return Foreseen(shown, none, None, None, None, None)
-    yesterday = today - _DAY
-    ahead = forecast(history=daily, through=yesterday, until=one.window.end - _DAY)
-    so_far = daily.get(today, _NONE)
-    before = EXACT.subtract(one.counters.spent, so_far)
+    stands = _stood(one, daily, today)
+    end = one.window.end
+    if end is None or today >= end:
+        return Foreseen(stands, reason="The window is over.")
+    if today < one.window.start:
+        return Foreseen(stands, reason="The window has not begun.")
+    ahead = forecast(history=daily, through=today - _DAY, until=end - _DAY)
     floor = one.counters.spent
-    end = ahead.end
-    if end is None:
-        return Foreseen(shown, ahead, None, None, None, None)
-    low, high = (
-        None if part is None else max(EXACT.add(before, part), floor)
-        for part in (end.low, end.high)
+    before = EXACT.subtract(floor, daily.get(today, _NONE))
+    points = tuple(
+        Point(
+            point.day,
+            max(EXACT.add(before, point.expected), floor),
+            None if point.low is None else max(EXACT.add(before, point.low), floor),
+            None if point.high is None else max(EXACT.add(before, point.high), floor),
+        )
+        for point in ahead.points
     )
-    expected = max(EXACT.add(before, end.expected), floor)
-    limit = EXACT.subtract(one.counters.limit, before)
-    runs_out = next((p.day for p in ahead.points if p.expected > limit), None)
-    return Foreseen(shown, ahead, expected, low, high, runs_out)
+    return _told(one, stands, points, points[-1] if points else None, ahead.reason)
+
+
+def _rolling(
+    one: Standing, daily: Mapping[date, Decimal], counted: Mapping[date, Decimal], today: date
+) -> Foreseen:
+    rule = one.budget.rule
+    assert rule.days is not None
+    first = max(rule.starts_on, today - _DAY * (min(rule.days, _SHOWN) - 1))
+    stands = stood(counted=counted, first=first, last=today, days=rule.days)
+    if today < rule.starts_on:
+        return Foreseen(stands, reason="The window has not begun.")
+    until = today + _DAY * (reach_of(rule.days) - 1)
+    ahead = forecast(history=daily, through=today - _DAY, until=until)
+    points = rolling(counted=counted, ahead=ahead, days=rule.days)
+    most = max(points, key=lambda point: point.expected, default=None)
+    return _told(one, stands, points, most, ahead.reason)
+
+
+def _told(
+    one: Standing,
+    stands: Mapping[date, Decimal],
+    points: tuple[Point, ...],
+    told: Point | None,
+    reason: str,
+) -> Foreseen:
+    """Return what is foreseen, with the point that stands for all."""
+    if told is None:
+        return Foreseen(stands, reason=reason)
+    limit = one.counters.limit
+    return Foreseen(
+        stood=stands,
+        ahead=points,
+        reason=reason,
+        on=told.day,
+        expected=told.expected,
+        low=told.low,
+        high=told.high,
+        runs_out_on=next((point.day for point in points if point.expected > limit), None),
+    )
+
+
+def _stood(one: Standing, daily: Mapping[date, Decimal], today: date) -> dict[date, Decimal]:
+    """Return what was spent by the end of each day of a window; what came before the history
+    counts from its first day on.
+    """
+    window = one.window
+    last = today if window.end is None else min(today, window.end - _DAY)
+    days = [window.start + _DAY * n for n in range((last - window.start).days + 1)]
+    known = EXACT.subtract(one.counters.spent, _sum(daily.get(day, _NONE) for day in days))
+    found = {}
+    for day in days:
+        known = EXACT.add(known, daily.get(day, _NONE))
+        found[day] = known
+    return found
+
+
+def _counted(budgets: list[BudgetFacts], today: date) -> dict[int, dict[date, Decimal]]:
+    """Return what counted by day for rolling budgets, as far back as their windows are shown."""
+    if not budgets:
+        return {}
+    longest = max(one.rule.days or 0 for one in budgets)
+    first = today - _DAY * (longest + min(longest, _SHOWN))
+    rows = DailySpend.objects.filter(
+        budget_id__in=[one.key for one in budgets], day__gte=first, day__lte=today
+    )
+    found: dict[int, dict[date, Decimal]] = {}
+    for key, day, spent in rows.values_list("budget_id", "day", "spent"):
+        found.setdefault(key, {})[day] = spent
+    return found
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    total = _NONE
+    for amount in amounts:
+        total = EXACT.add(total, amount)
+    return total

@@ -33,4 +33,5 @@ def _standing(row: Budget, window: BudgetWindow | None) -> GrantStanding:
         starts_on=row.starts_on,
         ends_on=row.ends_on,
         closed_at=row.retired_at,
+        team=row.scope.get("team", ""),
     )

@@ -52,7 +52,8 @@ def open_grant(
     """Set money aside for usage tagged with an experiment, over the days to `ends_on`, inclusive.
 
     Who may do so is decided above, by the approval. Usage of those days that carried the tag
-    before counts as well.
+    before counts as well. With a team it is that team's use that counts: the tag of an experiment
+    is no way into the money of others.
 
     :raises BudgetRefused: when a field cannot be; names it.
     :raises ExperimentTaken: when an open grant has the tag.
@@ -61,7 +62,7 @@ def open_grant(
         name=name,
         amount=amount,
         currency=currency,
-        scope={"experiment": experiment},
+        scope={"experiment": experiment} | ({"team": team} if team else {}),
         window=Window.FIXED,
         starts_on=starts_on,
         ends_on=ends_on,
@@ -73,7 +74,7 @@ def open_grant(
     check_draft(draft)
     counters.move_registry()
     taken = Budget.objects.filter(
-        is_grant=True, retired_at__isnull=True, scope={"experiment": experiment}
+        is_grant=True, retired_at__isnull=True, scope__experiment=experiment
     )
     if taken.exists():
         raise ExperimentTaken(

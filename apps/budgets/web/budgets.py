@@ -17,7 +17,7 @@ from django.views.generic.base import View
 from apps.audit import selectors as trail
 from apps.budgets import selectors, services
 from apps.budgets.domain.scope import KEYS
-from apps.budgets.selectors import Standing
+from apps.budgets.selectors import Foreseen, Standing
 from apps.budgets.web import figures
 from apps.budgets.web.forms import BudgetForm, RaiseForm, SnoozeForm, kept_budget, new_budget
 from apps.core.domain.access import Scope
@@ -34,7 +34,12 @@ from apps.tenants import selectors as tenants
 _READ: Final[dict[str, Scope | None]] = {"GET": Scope.BUDGETS_READ}
 _WRITE: Final[dict[str, Scope | None]] = {"GET": Scope.BUDGETS_WRITE, "POST": Scope.BUDGETS_WRITE}
 _ROOT: Final = Crumb("Budgets", "/budgets/")
-_STATES: Final = (("ok", "Within limit"), ("near", "Near the limit"), ("over", "Over"))
+_STATES: Final = (
+    ("ok", "Within limit"),
+    ("near", "Near the limit"),
+    ("forecast_over", "Forecast over the limit"),
+    ("over", "Over"),
+)
 _NEW: Final = Action(label="New budget", icon="plus", url="/budgets/new/")
 _EMPTY: Final = Empty(
     title="No budgets yet",
@@ -61,7 +66,8 @@ _COLUMNS: Final = (
         kind="money",
         currency_key="currency",
         wide=True,
-        help="What will have been spent at the end of the window.",
+        help="What will have been spent at the end of the window; of rolling days, what they will "
+        "hold at most.",
     ),
     Column(key="about", label="Scope and window", wide=True),
 )
@@ -159,7 +165,7 @@ class BudgetPage(PageMixin, TemplateView):
         return Page(
             title=budget.name,
             crumbs=[_ROOT],
-            status=self._standing.state,
+            status=selectors.state_of(self._standing, self._ahead),
             primary=Action(label="Edit", icon="edit", url=f"{self._url}edit/") if may else None,
             actions=[
                 Action(label="Raise for a while", icon="plus", dialog="raise"),
@@ -178,7 +184,7 @@ class BudgetPage(PageMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         one, on, now = self._standing, today(), timezone.now()
-        ahead = selectors.foreseen(standings=[one], today=on)[one.budget.key]
+        ahead = self._ahead
         return super().get_context_data(
             standing=one,
             kpis=figures.kpis(one, ahead),
@@ -203,6 +209,11 @@ class BudgetPage(PageMixin, TemplateView):
     @cached_property
     def _standing(self) -> Standing:
         return selectors.standing(budget=self.kwargs["budget"], actor=self.actor, on=today())
+
+    @cached_property
+    def _ahead(self) -> Foreseen:
+        found = selectors.foreseen(standings=[self._standing], today=today())
+        return found[self._standing.budget.key]
 
     @property
     def _url(self) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from django.urls import reverse
 
+from apps.budgets import selectors
 from apps.budgets.domain.windows import Window
 from apps.budgets.selectors import Foreseen, Standing, last_day
 from apps.core import presentation
@@ -17,6 +18,7 @@ from apps.core.domain.money import EXACT
 from apps.core.presentation import Figure
 from apps.core.web.charts import Burn, Chart, Frame, burn_down
 from apps.core.web.parts import Kpi
+from apps.forecasting.domain.burn_down import Point
 
 _DAY: Final = timedelta(days=1)
 _NONE: Final = Decimal(0)
@@ -74,9 +76,14 @@ def row_of(one: Standing, ahead: Foreseen | None) -> Row:
         used=counted.share(counted.used),
         forecast=None if ahead is None else ahead.expected,
         currency=budget.currency,
-        state="incomplete" if one.lacks_rates and one.state == "ok" else one.state,
+        state=_state(one, ahead),
         team=budget.team or budget.scope.get("team", ""),
     )
+
+
+def _state(one: Standing, ahead: Foreseen | None) -> str:
+    state = selectors.state_of(one, ahead)
+    return "incomplete" if one.lacks_rates and state == "ok" else state
 
 
 def _uncounted(one: Standing) -> str:
@@ -146,10 +153,12 @@ def kpis(one: Standing, ahead: Foreseen) -> list[Kpi]:
     """Return the cards of a budget."""
     counted, currency = one.counters, one.budget.currency
     held = presentation.money(counted.held, currency)
-    note = ahead.forecast.reason
+    note = ahead.reason
     if ahead.expected is not None and ahead.low is not None and ahead.high is not None:
         low, high = (presentation.money(part, currency) for part in (ahead.low, ahead.high))
         note = f"{low} to {high}"
+    if one.budget.rule.is_rolling and ahead.on is not None:
+        note = f"on {presentation.day(ahead.on)}{', ' if note else ''}{note}"
     return [
         Kpi(label="Limit", value=counted.limit, kind="money", currency=currency),
         Kpi(label="Spent", value=counted.spent, kind="money", currency=currency),
@@ -162,7 +171,7 @@ def kpis(one: Standing, ahead: Foreseen) -> list[Kpi]:
             help="What is neither spent nor held by authorizations that are not settled yet.",
         ),
         Kpi(
-            label="Foreseen at the end",
+            label="Foreseen at most" if one.budget.rule.is_rolling else "Foreseen at the end",
             value=ahead.expected,
             kind="money",
             currency=currency,
@@ -172,47 +181,46 @@ def kpis(one: Standing, ahead: Foreseen) -> list[Kpi]:
 
 
 def burn(one: Standing, ahead: Foreseen, today: date) -> Chart | None:
-    """Return the burn-down of a window with its forecast and band; None before its first day."""
-    window = one.window
-    if today < window.start:
+    """Return the burn-down of a window with its forecast and band; None before its first day.
+
+    Of a rolling window: what it held on the days so far, and what it will hold.
+    """
+    if not ahead.stood:
         return None
-    last = today if window.end is None else window.end - _DAY
-    days = [window.start + _DAY * n for n in range((last - window.start).days + 1)]
-    actual: list[Figure] = []
-    total = _NONE
-    for day in days:
-        total = EXACT.add(total, ahead.daily.get(day, _NONE))
-        actual.append(total if day <= today else None)
-    rest = EXACT.subtract(one.counters.spent, _last(actual))
-    actual = [
-        None if amount is None else EXACT.add(Decimal(str(amount)), rest) for amount in actual
-    ]
-    points = {point.day: point for point in ahead.forecast.points}
-    before = EXACT.subtract(one.counters.spent, ahead.daily.get(today, _NONE))
-    lines: dict[str, list[Figure]] = {name: [] for name in ("expected", "low", "high")}
-    for day in days:
-        point = points.get(day)
-        for name, line in lines.items():
-            amount = getattr(point, name) if point is not None and day > today else None
-            value = None if amount is None else max(EXACT.add(before, amount), one.counters.spent)
-            line.append(one.counters.spent if day == today and points else value)
+    first = min(ahead.stood)
+    last = max([*ahead.stood, *(point.day for point in ahead.ahead)])
+    if one.window.end is not None:
+        last = max(last, one.window.end - _DAY) if not one.budget.rule.is_rolling else last
+    days = [first + _DAY * n for n in range((last - first).days + 1)]
+    points = {point.day: point for point in ahead.ahead if point.day > today}
     frame = Frame(key="burn", title=_title(one, ahead, today), currency=one.budget.currency)
     return burn_down(
         frame,
         burn=Burn(
             categories=[presentation.day(day) for day in days],
-            actual=actual,
+            actual=[ahead.stood.get(day) for day in days],
             limit=one.counters.limit,
-            forecast=lines["expected"] if points else (),
-            low=lines["low"] if points and ahead.low is not None else (),
-            high=lines["high"] if points and ahead.high is not None else (),
+            forecast=_line(days, points, ahead.stood, today, "expected"),
+            low=_line(days, points, ahead.stood, today, "low") if ahead.low is not None else (),
+            high=_line(days, points, ahead.stood, today, "high") if ahead.high is not None else (),
         ),
     )
 
 
-def _last(amounts: Iterable[Figure]) -> Decimal:
-    known = [amount for amount in amounts if amount is not None]
-    return Decimal(str(known[-1])) if known else _NONE
+def _line(
+    days: list[date],
+    points: Mapping[date, Point],
+    stood: Mapping[date, Decimal],
+    today: date,
+    name: str,
+) -> list[Figure]:
+    """Return what is foreseen by day, from where the window stands today; empty without any."""
+    if not points:
+        return []
+    return [
+        getattr(points[day], name) if day in points else stood.get(day) if day == today else None
+        for day in days
+    ]
 
 
 def _title(one: Standing, ahead: Foreseen, today: date) -> str:
@@ -221,7 +229,7 @@ def _title(one: Standing, ahead: Foreseen, today: date) -> str:
         over = presentation.money(EXACT.subtract(counted.spent, counted.limit), one.budget.currency)
         return f"Overspent by {over}"
     if one.budget.rule.is_rolling:
-        return f"{presentation.money(counted.spent, one.budget.currency)} in {window_text(one)}"
+        return _rolling_title(one, ahead)
     if one.window.end is not None and today >= one.window.end:
         return "The window is over, within its limit"
     if ahead.runs_out_on is not None:
@@ -229,3 +237,11 @@ def _title(one: Standing, ahead: Foreseen, today: date) -> str:
     if ahead.expected is None:
         return "Too little history to foresee the end"
     return "The budget lasts for the whole window"
+
+
+def _rolling_title(one: Standing, ahead: Foreseen) -> str:
+    if ahead.runs_out_on is not None:
+        return f"It will hold more than its limit on {presentation.day(ahead.runs_out_on)}"
+    held = presentation.money(one.counters.spent, one.budget.currency)
+    stays = ", and it stays within its limit" if ahead.expected is not None else ""
+    return f"{held} in the {window_text(one)}{stays}"

@@ -47,6 +47,7 @@ _STATUS: Final[Mapping[str, tuple[str, str]]] = {
             "changes requested",
             "request changes",
             "near",
+            "forecast over",
             "incomplete",
             "warn",
         ),

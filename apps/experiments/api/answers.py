@@ -164,6 +164,16 @@ class ExperimentOutcomeOutput(serializers.Serializer[Any]):
     missing_successes = serializers.CharField()
 
 
+class ForeignUseOutput(serializers.Serializer[Any]):
+    """Use of the tag by another team: it draws their own budgets, not the grant."""
+
+    team = serializers.CharField(help_text="empty: the usage names no team")
+    requests = serializers.IntegerField()
+    tokens = serializers.CharField()
+    cost = serializers.CharField(allow_null=True, help_text="null while it has no price")
+    currency = serializers.CharField()
+
+
 class OutcomeReportOutput(serializers.Serializer[Any]):
     """An outcome report as it was kept."""
 
@@ -194,6 +204,7 @@ class ExperimentOutput(ExperimentSummaryOutput):
     decisions = BallotOutput(many=True, help_text="of the last round")
     burn = BurnOutput(allow_null=True)
     outcome = ExperimentOutcomeOutput(allow_null=True)
+    foreign_use = ForeignUseOutput(many=True)
     reports = OutcomeReportOutput(many=True)
     files = serializers.ListField(child=serializers.DictField())
 

@@ -57,6 +57,16 @@ def full_body(found: RequestFacts, *, actor: Actor, now: datetime) -> dict[str, 
         "decisions": rounds[0]["decisions"] if rounds else [],
         "burn": _burn(found),
         "outcome": results_payload(selectors.results(row=row, now=now)) if found.grant else None,
+        "foreign_use": [
+            {
+                "team": one.team,
+                "requests": one.requests,
+                "tokens": plain_decimal(one.tokens),
+                "cost": _text(one.cost),
+                "currency": one.currency,
+            }
+            for one in selectors.foreign_use(row=row, now=now)
+        ],
         "reports": answers.OutcomeReportOutput(selectors.reports(row=row), many=True).data,
         "files": [
             {"id": one.public_id, "name": one.name, "size": one.size, "sha256": one.sha256}
@@ -103,7 +113,7 @@ def _burn(found: RequestFacts) -> dict[str, Any] | None:
     if found.grant is None:
         return None
     standing = asdict(budgets.grant_standing(grant=found.grant))
-    standing.pop("closed_at")
+    standing.pop("closed_at"), standing.pop("team")
     return {
         name: plain_decimal(value) if isinstance(value, Decimal) else str(value)
         for name, value in standing.items()

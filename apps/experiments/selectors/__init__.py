@@ -28,8 +28,10 @@ from apps.experiments.selectors.requests import (
     submissions,
 )
 from apps.experiments.selectors.results import (
+    ForeignUse,
     ModelUse,
     daily_spend,
+    foreign_use,
     reports,
     results,
     use_by_model,
@@ -41,6 +43,7 @@ __all__ = [
     "Commitment",
     "DelegationMissing",
     "FileContent",
+    "ForeignUse",
     "Irregularity",
     "ModelUse",
     "PolicyFacts",
@@ -58,6 +61,7 @@ __all__ = [
     "deciders",
     "delegations",
     "file_of",
+    "foreign_use",
     "irregularities",
     "may_decide",
     "policies",

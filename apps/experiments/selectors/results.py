@@ -36,6 +36,20 @@ class ModelUse:
     currency: str
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignUse:
+    """Use of an experiment's tag by another team: it is theirs, and draws their own budgets.
+
+    `team` is empty of usage that names none; cost in the price's currency, None when unpriced.
+    """
+
+    team: str
+    requests: int
+    tokens: Decimal
+    cost: Decimal | None
+    currency: str
+
+
 def results(*, row: ExperimentRequest, now: datetime) -> Results:
     """Return the figures of an experiment up to now; about twenty queries.
 
@@ -45,8 +59,9 @@ def results(*, row: ExperimentRequest, now: datetime) -> Results:
     proposal = read_payload(row.revisions.get(number=row.revision).content)
     band = row.revisions.get(number=row.revision).estimate["band"]
     start, end = days_of(row, now)
-    used = _summary(row.code, start, end, ()) if start < end else None
     standing = budgets.grant_standing(grant=row.grant) if row.grant else None
+    team = "" if standing is None else standing.team
+    used = _summary(_use_of(row.code, team, start), start, end, ()) if start < end else None
     return Results(
         currency=row.currency,
         spent=None if standing is None or (used and used.unpriced) else standing.spent,
@@ -55,7 +70,7 @@ def results(*, row: ExperimentRequest, now: datetime) -> Results:
         tokens=sum((total.quantity for total in used.totals), Decimal(0)) if used else Decimal(0),
         requests=max((total.events for total in used.totals), default=0) if used else 0,
         outcome=proposal.outcome_name,
-        successes=successes_of(row.code, proposal.outcome_name, start, end),
+        successes=successes_of(row.code, proposal.outcome_name, start, end, team=team),
         target=proposal.outcome_target,
         value_each=proposal.outcome_value,
     )
@@ -66,7 +81,8 @@ def use_by_model(*, row: ExperimentRequest, now: datetime) -> list[ModelUse]:
     start, end = days_of(row, now)
     if start >= end:
         return []
-    rows = _summary(row.code, start, end, ("provider", "model")).rows
+    use = _use_of(row.code, _team_of(row), start)
+    rows = _summary(use, start, end, ("provider", "model")).rows
     found = [
         ModelUse(
             f"{one.dimensions['provider']}/{one.dimensions['model']}".strip("/"),
@@ -80,6 +96,25 @@ def use_by_model(*, row: ExperimentRequest, now: datetime) -> list[ModelUse]:
     return sorted(found, key=lambda one: (-(one.cost or Decimal(0)), one.model))
 
 
+def foreign_use(*, row: ExperimentRequest, now: datetime) -> list[ForeignUse]:
+    """Return the use of an experiment's tag that is not its team's, the dearest first.
+
+    None of an experiment whose grant any team draws, as those of before did.
+    """
+    start, end = days_of(row, now)
+    team = _team_of(row)
+    if start >= end or not team:
+        return []
+    rows = _summary({"experiment": row.code}, start, end, ("team", "tag:team")).rows
+    named = [(one.dimensions["team"] or one.dimensions["tag:team"], one) for one in rows]
+    found = [
+        ForeignUse(whose, one.events, one.quantity, one.cost, one.currency)
+        for whose, one in named
+        if whose != team
+    ]
+    return sorted(found, key=lambda one: (-(one.cost or Decimal(0)), one.team))
+
+
 def daily_spend(*, row: ExperimentRequest, now: datetime) -> dict[date, Decimal]:
     """Return the cost of each day that has some, in the tenant's currency at the month's rate.
 
@@ -90,7 +125,8 @@ def daily_spend(*, row: ExperimentRequest, now: datetime) -> dict[date, Decimal]
     if start >= end:
         return found
     tables: dict[Month, FxTable] = {}
-    for one in _summary(row.code, start, end, (), granularity="day").rows:
+    use = _use_of(row.code, _team_of(row), start)
+    for one in _summary(use, start, end, (), granularity="day").rows:
         day = date.fromisoformat(one.time["day"])
         month = Month.of(day)
         table = tables[month] if month in tables else tables.setdefault(month, periods.fx(month))
@@ -119,10 +155,10 @@ def days_of(row: ExperimentRequest, now: datetime) -> tuple[date, date]:
     return start, last + timedelta(days=1)
 
 
-def successes_of(code: str, outcome: str, start: date, end: date) -> int:
+def successes_of(code: str, outcome: str, start: date, end: date, *, team: str = "") -> int:
     """Return the successes with an experiment's tag that occurred in [start, end).
 
-    Of the named outcome; of any when none is named.
+    Of the named outcome; of any when none is named. Those that name another team are left out.
     """
     if start >= end:
         return 0
@@ -130,25 +166,44 @@ def successes_of(code: str, outcome: str, start: date, end: date) -> int:
     moments = [datetime.combine(day, time(), tzinfo=zone).astimezone(UTC) for day in (start, end)]
     attribution = directory.attribution()
 
-    def experiment_of(tags: Mapping[str, str]) -> str:
+    def counts(tags: Mapping[str, str]) -> bool:
         owner = attribution.owner_of(tags=tags, sku_provider="", sku_model="", on=start)
-        return owner.experiment
+        whose = owner.team or tags.get("team", "")
+        return owner.experiment == code and (not team or whose in ("", team))
 
     return sum(
         one.count
         for one in usage.successes(start=moments[0], end=moments[1])
-        if outcome in ("", one.name) and experiment_of(one.tags) == code
+        if outcome in ("", one.name) and counts(one.tags)
     )
 
 
+def _team_of(row: ExperimentRequest) -> str:
+    """Return whose use alone draws the grant; empty where the tag is enough."""
+    return budgets.grant_standing(grant=row.grant).team if row.grant else ""
+
+
+def _use_of(code: str, team: str, on: date) -> dict[str, str]:
+    """Return what the use that draws a grant is filtered by; a team may be in no register."""
+    if not team:
+        return {"experiment": code}
+    known = directory.attribution().register.knows("team", team, on)
+    return {"experiment": code, ("team" if known else "tag:team"): team}
+
+
 def _summary(
-    code: str, start: date, end: date, group_by: Sequence[str], *, granularity: str = "total"
+    use: Mapping[str, str],
+    start: date,
+    end: date,
+    group_by: Sequence[str],
+    *,
+    granularity: str = "total",
 ) -> Summary:
     return usage.summary(
         start=start,
         end=end,
         group_by=group_by,
-        filters={"experiment": code},
+        filters=use,
         granularity=granularity,
         actor=_READER,
         declared=declared_feeds(),

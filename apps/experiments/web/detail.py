@@ -65,6 +65,7 @@ class ExperimentPage(PageMixin, TemplateView):
             standing=self._standing,
             burn=burn_of(found, row, self._standing, now),
             use=selectors.use_by_model(row=row, now=now) if found.grant else [],
+            foreign=selectors.foreign_use(row=row, now=now) if found.grant else [],
             results=selectors.results(row=row, now=now) if found.grant else None,
             reports=selectors.reports(row=row),
             revisions=selectors.revisions(id=found.id),
