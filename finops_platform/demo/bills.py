@@ -36,11 +36,12 @@ def import_bills(*, script: Script, months: Sequence[Month], actor: Actor, now: 
                     actor=actor,
                     now=now,
                     file_name=row["file"].removesuffix(".gz"),
-                    shift_months=_distance(Month.parse(row["recorded"]), month),
+                    shift_months=distance(Month.parse(row["recorded"]), month),
                 )
             charges += report.rows
     return charges
 
 
-def _distance(start: Month, end: Month) -> int:
+def distance(start: Month, end: Month) -> int:
+    """Return how many months lie from one to another."""
     return (end.year - start.year) * 12 + end.month - start.month

@@ -20,6 +20,8 @@ from apps.directory.domain.entries import (
 from finops_platform.demo.overlay import Choice, Story
 from finops_platform.demo.traces import DATA, Trace, azure, mooncake
 
+Rows = list[Mapping[str, Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -89,9 +91,34 @@ class Script:
         ]
 
     @property
-    def bills(self) -> list[Mapping[str, Any]]:
+    def bills(self) -> Rows:
         """Return the recorded bills: file, account, name, and the month they were recorded for."""
         return list(self.text.get("bills", ()))
+
+    @property
+    def accounts(self) -> Rows:
+        """Return the provider accounts whose bill is the truth."""
+        return list(self.text.get("accounts", ()))
+
+    @property
+    def arrivals(self) -> Rows:
+        """Return the bills that come after the close of their month."""
+        return list(self.text.get("arrivals", ()))
+
+    @property
+    def late(self) -> Rows:
+        """Return the requests that are reported after the close of their month."""
+        return list(self.text.get("late", ()))
+
+    @property
+    def responders(self) -> Rows:
+        """Return who answers for which cost center beside its owner."""
+        return list(self.text.get("responders", ()))
+
+    @property
+    def answers(self) -> Rows:
+        """Return what people say to statements, and how finance ends what they dispute."""
+        return list(self.text.get("answers", ()))
 
     @property
     def stories(self) -> list[tuple[Story, int | None]]:

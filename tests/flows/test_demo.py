@@ -35,6 +35,12 @@ TODAY = (datetime.now(UTC).date().replace(day=1) - timedelta(days=1)).replace(da
 COMPLETE = {"acme": [28_185, 30_337], "globex": [12_031, 12_031]}
 """Events of the two complete months: as many as the traces hold, and the surge of acme's second."""
 
+LATE = {"acme": 40, "globex": 12}
+"""Requests of the first month that come after its close, and are booked in the second."""
+
+LATE_COST = Decimal("0.226") + Decimal("4.9")
+"""What acme's second month bears of them, and of the late bill beyond what was accrued."""
+
 
 @pytest.fixture
 def load(tmp_path: Any) -> Iterator[Load]:
@@ -76,8 +82,11 @@ def test_the_demo_conserves_and_replays(load: Load) -> None:
     }
 
     closed = load()  # replays every event before it closes the months
-    assert [one["events"] for one in closed] == [one["events"] for one in first]
-    assert _costs(closed, "acme") == _costs(first, "acme")
+    for slug, (one, two, now) in {slug: _events(first, slug) for slug in COMPLETE}.items():
+        assert _events(closed, slug) == [one, two + LATE[slug], now]
+    before, after = _costs(first, "acme"), _costs(closed, "acme")
+    assert (after[0], after[2]) == (before[0], before[2])
+    assert Decimal(after[1]) - Decimal(before[1]) == LATE_COST
     assert _costs(closed, "globex") != _costs(first, "globex"), "the frozen rate is another one"
     for one in closed:
         if one["month"] == f"{TODAY:%Y-%m}":

@@ -24,10 +24,13 @@ from apps.periods.domain.calendar import State
 from apps.tenants import selectors as tenants
 from apps.tenants.selectors import TenantFacts
 from finops_platform.demo.access import Access
+from finops_platform.demo.answers import answer_statements, name_responders
 from finops_platform.demo.bills import import_bills
 from finops_platform.demo.budgets import ensure_budgets
 from finops_platform.demo.closing import CloseStuck, close_month
 from finops_platform.demo.experiments import ensure_experiments
+from finops_platform.demo.late import bring_late, declare_accounts
+from finops_platform.demo.ledger import hand_over, set_up_ledger
 from finops_platform.demo.script import Script
 from finops_platform.demo.summary import summarize, text_of
 from finops_platform.demo.tenancy import OPERATOR, ensure_operator, ensure_tenant
@@ -68,6 +71,7 @@ class Command(PlatformCommand):
             script=script, months=months, actor=self.actor, access=access, now=timezone.now()
         )
         with schema_context(tenant.schema):
+            self._set_up(script, first=months[0], now=timezone.now())
             for month in months:
                 if periods.period(month).state is State.OPEN:
                     self._post(script, tenant, months, month, until)
@@ -81,6 +85,11 @@ class Command(PlatformCommand):
                 now=timezone.now(),
             )
         return tenant, months
+
+    def _set_up(self, script: Script, *, first: Month, now: datetime) -> None:
+        declare_accounts(script=script, actor=self.actor, now=now)
+        set_up_ledger(script=script, first=first, actor=self.actor, now=now)
+        name_responders(script=script, actor=self.actor, now=now)
 
     def _post(
         self,
@@ -97,21 +106,31 @@ class Command(PlatformCommand):
 
     def _close(self, tenant: TenantFacts, months: Sequence[Month]) -> None:
         script = Script.read(tenant.slug)
-        roles = {person["role"]: person["email"] for person in script["people"]}
         with schema_context(tenant.schema):
-            for month in months[:-1]:
-                with tqdm(desc=f"{tenant.slug} {month} close", unit=" steps", disable=None) as bar:
-                    try:
-                        close_month(
-                            month=month,
-                            preparer=roles["finance"],
-                            approver=roles["owner"],
-                            shell=self.actor,
-                            clock=timezone.now,
-                            glance=partial(_show, bar),
-                        )
-                    except CloseStuck as stuck:
-                        raise CommandError(str(stuck)) from stuck
+            for index, month in enumerate(months[:-1]):
+                self._close_month(script, month)
+                bring_late(
+                    script=script, months=months, index=index, actor=self.actor, now=timezone.now()
+                )
+                answer_statements(script=script, months=months, index=index, clock=timezone.now)
+                hand_over(
+                    script=script, months=months, index=index, actor=self.actor, now=timezone.now()
+                )
+
+    def _close_month(self, script: Script, month: Month) -> None:
+        roles = {person["role"]: person["email"] for person in script["people"]}
+        with tqdm(desc=f"{script['slug']} {month} close", unit=" steps", disable=None) as bar:
+            try:
+                close_month(
+                    month=month,
+                    preparer=roles["finance"],
+                    approver=roles["owner"],
+                    shell=self.actor,
+                    clock=timezone.now,
+                    glance=partial(_show, bar),
+                )
+            except CloseStuck as stuck:
+                raise CommandError(str(stuck)) from stuck
 
     def _report(
         self, loaded: Sequence[tuple[TenantFacts, Sequence[Month]]], access: Access
