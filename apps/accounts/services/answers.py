@@ -19,7 +19,7 @@ _LONGEST: Final = 255
 _ATTEMPTS: Final = 3
 _RETRYABLE: Final = frozenset({"40P01", "40001"})
 _SUCCESS: Final = range(200, 300)
-_LOCK: Final = 0x6964656D  # first half of the advisory lock's key; the second is owner and key
+LOCK: Final = 0x6964656D  # first half of the advisory lock's key; the second is owner and key
 
 
 _OF_AN_ANSWER: Final = ("request_digest", "status", "content_type", "body", "created_at")
@@ -67,9 +67,7 @@ def answer_once(
     :raises KeyReused: when the key came with another request.
     :raises KeyInFlight: when the first request is still being worked on.
     """
-    if not 0 < len(key) <= _LONGEST or not key.isprintable():
-        message = f"An Idempotency-Key has 1 to {_LONGEST} printable characters."
-        raise KeyNotUsable(message, errors=(FieldError("Idempotency-Key", "key", message),))
+    check_key(key)
     asked = _Asked(owner, key, blake2b(request, digest_size=16).digest(), now)
     for _ in range(_ATTEMPTS - 1):
         try:
@@ -78,6 +76,36 @@ def answer_once(
             if connection.in_atomic_block or not _goes_away(error):
                 raise
     return _once(asked, act)
+
+
+def check_key(key: str) -> None:
+    """Refuse what cannot be a key.
+
+    :raises KeyNotUsable: naming the header.
+    """
+    if not 0 < len(key) <= _LONGEST or not key.isprintable():
+        message = f"An Idempotency-Key has 1 to {_LONGEST} printable characters."
+        raise KeyNotUsable(message, errors=(FieldError("Idempotency-Key", "key", message),))
+
+
+def key_in_flight() -> KeyInFlight:
+    """Return what whoever comes second is told while the first is being worked on."""
+    return KeyInFlight(
+        "The first request under this Idempotency-Key is still being worked on; send it again "
+        "in a second."
+    )
+
+
+def again(known: bytes, digest: bytes, answer: Answer) -> Answer:
+    """Return what was answered to a request of a digest, if this is the same one.
+
+    :raises KeyReused: when it is another.
+    """
+    if known != digest:
+        raise KeyReused(
+            "This Idempotency-Key came with another request; use a new key for a new request."
+        )
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +122,8 @@ def _once(asked: _Asked, act: Callable[[], Answer]) -> Answer:
         _take(owner, key)
         kept = KeptAnswer.objects.filter(owner=owner, key=key).first()
         if kept is not None and kept.created_at > now - KEPT:
-            return _again(kept, digest)
+            answer = Answer(kept.status, kept.content_type, bytes(kept.body), replayed=True)
+            return again(bytes(kept.request_digest), digest, answer)
         answer = act()
         if answer.status not in _SUCCESS:
             transaction.set_rollback(True)
@@ -119,22 +148,11 @@ def _take(owner: str, key: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))",
-            [_LOCK, f"{current_schema()}/{owner}/{key}"],
+            [LOCK, f"{current_schema()}/{owner}/{key}"],
         )
         row = cursor.fetchone()
     if row is None or not row[0]:
-        raise KeyInFlight(
-            "The first request under this Idempotency-Key is still being worked on; send it again "
-            "in a second."
-        )
-
-
-def _again(kept: KeptAnswer, digest: bytes) -> Answer:
-    if bytes(kept.request_digest) != digest:
-        raise KeyReused(
-            "This Idempotency-Key came with another request; use a new key for a new request."
-        )
-    return Answer(kept.status, kept.content_type, bytes(kept.body), replayed=True)
+        raise key_in_flight()
 
 
 def _keep(owner: str, key: str, digest: bytes, answer: Answer, now: datetime) -> None:

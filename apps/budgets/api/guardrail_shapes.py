@@ -92,10 +92,7 @@ class DecisionOutput(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Decision) -> dict[str, Any]:
         """Return the decision as JSON."""
-        ends = instance.expires_at
-        return instance.as_dict() | {
-            "expires_at": None if ends is None else UtcMoment().to_representation(ends)
-        }
+        return instance.as_dict()
 
 
 def _moment(value: Any) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
@@ -136,6 +136,10 @@ class Decision:
             "reasons": [one.as_dict() for one in self.reasons],
             "estimate": self.estimate.as_dict(),
             "hold": None if self.hold is None else str(self.hold),
-            "expires_at": self.expires_at,
+            "expires_at": None if self.expires_at is None else _shown(self.expires_at),
             "on_failure": self.on_failure,
         }
+
+
+def _shown(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

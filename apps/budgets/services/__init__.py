@@ -14,7 +14,7 @@ from apps.budgets.services.budgets import (
 from apps.budgets.services.counters import hold_still, recount
 from apps.budgets.services.draw import draw_sums
 from apps.budgets.services.grants import ExperimentTaken, change_grant, close_grant, open_grant
-from apps.budgets.services.guardrails import authorize, check
+from apps.budgets.services.guardrails import authorize, authorize_once, check
 from apps.budgets.services.policies import (
     JustificationDraft,
     PolicyMissing,
@@ -57,6 +57,7 @@ __all__ = [
     "Tended",
     "announce_tag",
     "authorize",
+    "authorize_once",
     "broken_witnesses",
     "change",
     "change_grant",

@@ -395,18 +395,19 @@ def _registry(statement: str) -> UUID:
     return version
 
 
+def qualified(statement: str) -> str:
+    """Return a statement with its tables in the current schema (rule 11)."""
+    return statement.replace("{schema}", connection.ops.quote_name(current_schema()))
+
+
 def rows_of(statement: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
-    schema = connection.ops.quote_name(current_schema())
     with connection.cursor() as cursor:
-        cursor.execute(statement.replace("{schema}", schema), list(values))
+        cursor.execute(qualified(statement), list(values))
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
 
 
 def run(statement: str, values: Iterable[Any] | Mapping[str, Any]) -> None:
-    schema = connection.ops.quote_name(current_schema())
     with connection.cursor() as cursor:
-        cursor.execute(
-            statement.replace("{schema}", schema),
-            values if isinstance(values, Mapping) else list(values),
-        )
+        values = values if isinstance(values, Mapping) else list(values)
+        cursor.execute(qualified(statement), values)

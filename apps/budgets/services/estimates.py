@@ -10,7 +10,6 @@ from apps.budgets.domain.decisions import Ask, Estimate
 from apps.budgets.selectors.book import BudgetBook
 from apps.core.domain.money import EXACT
 from apps.core.domain.months import local_day
-from apps.rating import selectors as rating
 from apps.rating.domain.book import PriceBook
 from apps.rating.domain.prices import SkuKey
 from apps.rating.domain.rate import cost_of
@@ -28,13 +27,12 @@ class Rated:
     estimate: Estimate
 
 
-def rate(*, ask: Ask, book: BudgetBook, now: datetime) -> Rated:
-    """Return what a use costs; with an amount given, that is what it costs.
+def rate(*, ask: Ask, book: BudgetBook, prices: PriceBook, now: datetime) -> Rated:
+    """Return what a use costs at the prices; with an amount given, that is what it costs.
 
     Prices of several currencies are added at the budget rates, in the tenant's. Nothing is taken
     as free for want of a price: a meter without one makes the whole unpriced.
     """
-    prices = rating.price_book()
     sku = prices.sku_for(
         provider=ask.provider,
         model=ask.model,

@@ -1,65 +1,184 @@
-"""How much room budgets have at a moment, read without a lock: what a check decides by."""
+"""How much room budgets have at a moment: read without a lock, or locked to be taken."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from apps.budgets.domain.budgets import BudgetFacts
 from apps.budgets.domain.limits import Counters
-from apps.budgets.domain.windows import Days
+from apps.budgets.models import Hold, State
 from apps.budgets.selectors.budgets import in_windows
-from apps.budgets.services import holds
-from apps.budgets.services.counters import rows_of
+from apps.budgets.services import counters, holds
+from apps.budgets.services.cases import Case, Part
+from apps.budgets.services.counters import Place, qualified, rows_of
 from apps.core.domain.money import EXACT
+from apps.usage import services as usage
 
-_READ: Final = """
-SELECT w.id, w.budget_id, w.amount + w.carried + w.raised, w.spent, w.held - coalesce(gone.held, 0),
-       w.overrun, w.raised, w.as_of
-  FROM {schema}.budgets_budgetwindow w
+_COLUMNS: Final = """
+SELECT w.id, w.budget_id, w.starts_on, w.amount + w.carried + w.raised, w.spent, w.held, w.overrun,
+       w.as_of, w.raised, CASE WHEN w.raised = 0 THEN 0 ELSE
+           (SELECT coalesce(sum(r.amount), 0) FROM {schema}.budgets_budgetraise r
+             WHERE r.budget_id = w.budget_id AND r.created_at <= %s AND r.expires_at > %s) END,
+"""
+"""A window, and what it is to be raised by at a moment."""
+
+_READ: Final = f"""
+{_COLUMNS}
+       coalesce(gone.held, 0)
+  FROM {{schema}}.budgets_budgetwindow w
   JOIN unnest(%s::bigint[], %s::date[]) AS o(budget, start)
     ON w.budget_id = o.budget AND w.starts_on = o.start
   LEFT JOIN (SELECT p.window_id, sum(p.amount) AS held
-               FROM {schema}.budgets_hold h JOIN {schema}.budgets_holdpart p ON p.hold_id = h.id
+               FROM {{schema}}.budgets_hold h
+               JOIN {{schema}}.budgets_holdpart p ON p.hold_id = h.id
               WHERE h.state IN ('open', 'settled') AND h.expires_at <= %s
               GROUP BY p.window_id) AS gone ON gone.window_id = w.id
+"""  # noqa: S608 - names of ours only
+"""Windows, and what expired holds still hold in them: an authorization releases that first."""
+
+_LOCK: Final = f"""
+WITH asked AS MATERIALIZED (
+    SELECT w.id FROM {{schema}}.budgets_budgetwindow w
+      JOIN unnest(%s::bigint[], %s::date[]) AS o(budget, start)
+        ON w.budget_id = o.budget AND w.starts_on = o.start
+), gone AS MATERIALIZED (
+    SELECT p.hold_id FROM {{schema}}.budgets_hold h
+      JOIN {{schema}}.budgets_holdpart p ON p.hold_id = h.id
+     WHERE h.state IN ('open', 'settled') AND h.expires_at <= %s
+       AND p.window_id IN (SELECT id FROM asked)
+)
+{_COLUMNS}
+       (SELECT count(*) FROM gone)
+  FROM {{schema}}.budgets_budgetwindow w
+ WHERE w.id IN (SELECT id FROM asked UNION
+                SELECT p.window_id FROM {{schema}}.budgets_holdpart p JOIN gone USING (hold_id))
+ ORDER BY w.budget_id, w.starts_on
+   FOR UPDATE OF w
+"""  # noqa: S608 - names of ours only
+"""The windows that are asked for, and those in which holds past their time hold money, too."""
+
+_PAST: Final = """
+SELECT h.id FROM {schema}.budgets_hold h
+ WHERE h.state IN ('open', 'settled') AND h.expires_at <= %s
+   AND EXISTS (SELECT 1 FROM {schema}.budgets_holdpart p
+                WHERE p.hold_id = h.id AND p.window_id = ANY (%s))
+   AND NOT EXISTS (SELECT 1 FROM {schema}.budgets_holdpart p
+                    WHERE p.hold_id = h.id AND p.window_id <> ALL (%s))
 """
-"""The windows without what expired holds still hold: an authorization releases that first."""
+
+Places = Mapping[Place, Part]
+"""The windows that uses draw, by budget and first day."""
 
 
-def counters_of(
-    budgets: list[BudgetFacts], windows: Mapping[int, Days], *, today: date, now: datetime
-) -> dict[int, Counters]:
-    """Return the counters of budgets in their windows, as an authorization would find them.
+@dataclass(slots=True)
+class Window:
+    """A locked window: its key, and its money as those who were served left it."""
 
-    One query where every window is open and up to date; what is held past its time is left out,
-    as an authorization releases it first.
+    key: int
+    counters: Counters
+    more: Decimal = Decimal(0)
+
+    def take(self, amount: Decimal) -> None:
+        """Set an amount aside."""
+        counted = self.counters
+        held = EXACT.add(counted.held, amount)
+        self.counters = Counters(counted.limit, counted.spent, held, counted.overrun)
+        self.more = EXACT.add(self.more, amount)
+
+
+def ask_room(questions: usage.Questions, places: Places, now: datetime) -> Iterable[Any]:
+    """Ask for the money of windows; nothing is locked."""
+    return questions.ask(qualified(_READ), [now, now, *_columns(places), now])
+
+
+def room_of(case: Case, rows: Iterable[tuple[Any, ...]]) -> dict[Place, Counters]:
+    """Return the money of a use's windows, as an authorization would find it.
+
+    What is held past its time is left out, as an authorization releases it first. A window that
+    is not open yet, or not as of now, is worked out.
     """
-    places = sorted((key, window.start) for key, window in windows.items())
-    if not places:
-        return {}
-    columns = [list(column) for column in zip(*places, strict=True)]
-    rows = rows_of(_READ, [*columns, now])
-    if len(rows) == len(places) and not is_stale(rows, today):
-        return {row[1]: Counters(*row[2:6]) for row in rows}
-    standings = in_windows(budgets, today)
+    places = {part.place: part for part in case.parts}
+    by_place = {(row[1], row[2]): row for row in rows}
+    if all(place in by_place and _is_current(by_place[place], case.today) for place in places):
+        return {
+            place: _without(_counters(by_place[place]), by_place[place][10]) for place in places
+        }
+    standings = in_windows([part.budget for part in case.parts], case.today)
     past = holds.held_past_time(
-        now=now, windows=[one.key for one in standings if one.key is not None]
+        now=case.now, windows=[one.key for one in standings if one.key is not None]
     )
-    return {one.budget.key: _without(one.counters, past.get(one.key or 0)) for one in standings}
+    by_budget = {
+        one.budget.key: _without(one.counters, past.get(one.key or 0, Decimal(0)))
+        for one in standings
+    }
+    return {place: by_budget[place[0]] for place in places}
 
 
-def is_stale(rows: Iterable[tuple[Any, ...]], today: date) -> bool:
-    """Tell whether a raise may have ended, or a rolling window was last rolled before today.
-
-    The last columns of a row are what it was raised by, and the day it was rolled on.
-    """
-    return any(row[6] or (row[7] is not None and row[7] < today) for row in rows)
+def ask_locked(questions: usage.Questions, places: Places, now: datetime) -> Iterable[Any]:
+    """Lock windows in their order, and ask for their money."""
+    return questions.ask(qualified(_LOCK), [*_columns(places), now, now, now])
 
 
-def _without(counted: Counters, past: Decimal | None) -> Counters:
+def locked(
+    rows: list[tuple[Any, ...]], places: Places, *, today: date, now: datetime
+) -> dict[Place, Window]:
+    """Return the locked windows, open, as of now, and without holds that are past their time."""
+    if rows and rows[0][10]:
+        _release([row[0] for row in rows], now)
+        rows = _again(places, now)
+    found = _windows(rows, places, today)
+    if len(found) < len(places):
+        _open(places, today, now)
+        found = _windows(_again(places, now), places, today)
+    return found
+
+
+def _release(windows: list[int], now: datetime) -> None:
+    """Let holds past their time go, whose windows are all locked."""
+    keys = [row[0] for row in rows_of(_PAST, [now, windows, windows])]
+    gone = {row.pk: row for row in Hold.objects.filter(pk__in=keys).order_by("id")}
+    holds.release(gone, state=State.EXPIRED, now=now, events={})
+
+
+def _again(places: Places, now: datetime) -> list[tuple[Any, ...]]:
+    return rows_of(_LOCK, [*_columns(places), now, now, now])
+
+
+def _open(places: Places, today: date, now: datetime) -> None:
+    """Open windows that nobody drew yet, and bring all to the day and to the raises in force."""
+    draws = {place: counters.Draw(part.budget, part.window) for place, part in places.items()}
+    counters.take(draws, today=today, now=now)
+    counters.refresh_raises({budget for budget, _ in places}, today=today, now=now)
+
+
+def _windows(rows: Iterable[tuple[Any, ...]], places: Places, today: date) -> dict[Place, Window]:
+    return {
+        (row[1], row[2]): Window(row[0], _counters(row))
+        for row in rows
+        if (row[1], row[2]) in places and _is_current(row, today)
+    }
+
+
+def _is_current(row: tuple[Any, ...], today: date) -> bool:
+    """Tell whether a window is raised by what is in force, and a rolling one rolled to the day."""
+    return row[8] == row[9] and (row[7] is None or row[7] >= today)
+
+
+def _counters(row: tuple[Any, ...]) -> Counters:
+    return Counters(row[3], row[4], row[5], row[6])
+
+
+def _columns(places: Places) -> list[list[Any]]:
+    ordered = sorted(places)
+    return [[budget for budget, _ in ordered], [start for _, start in ordered]]
+
+
+def _without(counted: Counters, past: Decimal) -> Counters:
     """Return counters without what is held past its time."""
-    return counted if past is None else replace(counted, held=EXACT.subtract(counted.held, past))
+    if not past:
+        return counted
+    held = EXACT.subtract(counted.held, past)
+    return Counters(counted.limit, counted.spent, held, counted.overrun)

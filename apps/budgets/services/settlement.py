@@ -22,6 +22,7 @@ from apps.budgets.services.holds import named_event
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, FieldError, Invalid, Missing, Unprocessable
 from apps.core.domain.money import EXACT
+from apps.rating import selectors as rating
 from apps.tenants import selectors as tenants
 from apps.usage import services as usage
 
@@ -204,7 +205,7 @@ def _amount(actual: Actual, row: Hold, found: BudgetBook, now: datetime) -> Deci
             output_tokens=actual.output_tokens,
             requests=actual.requests,
         )
-        estimate = rate(ask=ask, book=found, now=now).estimate
+        estimate = rate(ask=ask, book=found, prices=rating.price_book(), now=now).estimate
         if estimate.amount is None:
             raise Unprocessable(
                 f"Nobody knows what {' and '.join(estimate.missing)} costs; settle by an amount.",

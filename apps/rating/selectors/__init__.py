@@ -29,6 +29,7 @@ from apps.rating.selectors.book import (
     price_book,
     quote_changes,
     read_missed,
+    version_asked,
     version_in_force,
     versions,
 )
@@ -112,6 +113,7 @@ __all__ = [
     "sheet_csv",
     "sheet_xlsx",
     "term_of",
+    "version_asked",
     "version_in_force",
     "versions",
 ]

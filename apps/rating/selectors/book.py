@@ -81,15 +81,19 @@ def read_missed() -> None:
 
 def version_in_force() -> tuple[int, datetime]:
     """Return the number of the version in force, and when it was adopted; one short query."""
-    schema = connection.ops.quote_name(current_schema())
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT v.id, v.adopted_at "  # noqa: S608 - quoted identifiers only
-            f"FROM {schema}.rating_currentversion c "
-            f"JOIN {schema}.rating_pricebookversion v ON v.id = c.version_id"
-        )
+        cursor.execute(version_asked())
         version, adopted_at = cursor.fetchone()
     return version, adopted_at
+
+
+def version_asked() -> str:
+    """Return the statement of `version_in_force`, for those who ask several things at once."""
+    schema = connection.ops.quote_name(current_schema())
+    return (
+        f"SELECT v.id, v.adopted_at FROM {schema}.rating_currentversion c "  # noqa: S608 - quoted
+        f"JOIN {schema}.rating_pricebookversion v ON v.id = c.version_id"
+    )
 
 
 def current_version() -> VersionFacts:

@@ -62,6 +62,7 @@ from apps.usage.services.sheet import KeptSheet, RatingSheet, current_sheet, kep
 from apps.usage.store import (
     BatchHeader,
     KeyTaken,
+    Questions,
     Scope,
     StoredKey,
     asking,
@@ -86,6 +87,7 @@ __all__ = [
     "Move",
     "OutcomeDraft",
     "PricesCorrected",
+    "Questions",
     "RatingSheet",
     "Recorded",
     "Rerating",

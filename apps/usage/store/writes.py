@@ -68,7 +68,7 @@ class Questions:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
-    def ask(self, statement: str, values: Sequence[Packed] = ()) -> Iterable[tuple[Any, ...]]:
+    def ask(self, statement: str, values: Sequence[object] = ()) -> Iterable[tuple[Any, ...]]:
         """Send a statement; return what gives its rows, to be read after the block."""
         cursor: psycopg.Cursor[Any] = psycopg.Cursor(self._connection)
         cursor.execute(statement, values, binary=True)
