@@ -277,6 +277,19 @@ def test_the_pages_list_by_kind_and_show_one(issued: RunFacts, people: dict[str,
     assert 'href="/statements/rollups/' not in member.get("/statements/2026-10/").content.decode()
 
 
+def test_without_a_tree_of_cost_centers_the_page_says_what_to_do(
+    allocate: Callable[..., RunFacts], people: dict[str, Actor], store: Any
+) -> None:
+    close(allocate(usual_lines()), people)
+    maya = signed_in("acme", person(Role.FINANCE))
+    address = "/statements/rollups/2026-10/?kind=parent"
+    assert "Roll them up now" in maya.get(address).content.decode()
+    services.roll_up(month=OCTOBER, actor=SYSTEM, now=NOW)
+    page = maya.get(address).content.decode()
+    assert "No cost center stood under another" in page
+    assert 'href="/settings/organization/"' in page
+
+
 def test_a_line_that_nobody_shares_is_nobodys() -> None:
     draw = random.Random(1)
     line = replace(_line(1, draw), effective=Decimal("10"), tags={})

@@ -74,7 +74,39 @@ class MonthRollups(ListPage):
         found = selectors.rollups(
             month=self.month, kind=RollupKind(kind) if known else None, actor=self.actor
         )
-        return _list(found, self.state, make=self._make())
+        return _list(found, self.state, empty=self._empty(), unmatched=self._unmatched(kind, found))
+
+    def _unmatched(self, kind: str, found: Sequence[RollupFacts]) -> Empty | None:
+        """Return why a filter shows nothing, when lifting it would not help."""
+        if found:
+            return None
+        if not selectors.rollups(month=self.month, actor=self.actor):
+            return self._empty()
+        return self._no_parents() if kind == RollupKind.PARENT else None
+
+    def _empty(self) -> Empty:
+        return Empty(
+            title="No roll-ups yet",
+            text="They are made within the hour after a month is closed and its statements are "
+            "issued.",
+            icon="stack-2",
+            action=self._make(),
+        )
+
+    def _no_parents(self) -> Empty:
+        """Say why there are no roll-ups by parent, and where that is mended."""
+        may = self.actor.may(Scope.DIRECTORY_WRITE)
+        return Empty(
+            title="No cost center stood under another",
+            text="Name the parent of a cost center in the organization; the next statements that "
+            f"are issued are rolled up by it, those of {presentation.month(self.month)} stay.",
+            icon="sitemap",
+            action=Action(
+                label="Name parents" if may else "See the cost centers",
+                url=reverse("directory:organization"),
+                icon="sitemap",
+            ),
+        )
 
     def _make(self) -> Action | None:
         if not self.actor.may(Scope.BILLING_WRITE):
@@ -83,7 +115,13 @@ class MonthRollups(ListPage):
         return Action(label="Roll them up now", url=url, icon="stack-2", method="post")
 
 
-def _list(found: Sequence[RollupFacts], state: ListState, *, make: Action | None) -> DataList:
+def _list(
+    found: Sequence[RollupFacts],
+    state: ListState,
+    *,
+    empty: Empty,
+    unmatched: Empty | None,
+) -> DataList:
     currency = found[0].currency if found else ""
     return DataList(
         key="rollups",
@@ -101,13 +139,8 @@ def _list(found: Sequence[RollupFacts], state: ListState, *, make: Action | None
             Column(key="change", label="Against last month", kind="money", currency=currency),
         ),
         exports=("csv", "xlsx"),
-        empty=Empty(
-            title="No roll-ups yet",
-            text="They are made within the hour after a month is closed and its statements are "
-            "issued.",
-            icon="stack-2",
-            action=make,
-        ),
+        unmatched=unmatched,
+        empty=empty,
     )
 
 

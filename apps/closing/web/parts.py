@@ -45,6 +45,13 @@ _WORDS = {
     "allocation_driver.entered": "entered driver values",
     "statements.drafted": "drafted the statements",
     "statements.issued": "issued the statements",
+    "rollups.issued": "rolled the statements up",
+    "journal.made": "made the journal",
+    "journal.posted": "noted that the ledger took the journal",
+    "export.requested": "asked for an export",
+    "usage.rerated": "rated the usage again",
+    "allocation.what_if_kept": "kept a what-if run",
+    "fx_rate.set": "entered an exchange rate",
 }
 
 

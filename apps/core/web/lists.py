@@ -169,6 +169,7 @@ class DataList:
 
     `totals` maps column keys to figures. `row_template` draws a `<tr>` of its own instead of the
     cells. `bulk` are POST actions on the checked rows, whose ids (`row_key`) arrive as `selected`.
+    `unmatched` is what a list says whose filters no row can match, in place of lifting them.
     """
 
     key: str
@@ -184,6 +185,7 @@ class DataList:
     paging: Paging = field(default_factory=Paging)
     exports: Sequence[Literal["csv", "xlsx"]] = ()
     empty: Empty = field(default_factory=Empty)
+    unmatched: Empty | None = None
     row_template: str = ""
     row_key: str = "id"
     bulk: Sequence[Action] = ()
