@@ -16,6 +16,7 @@ RUN_GUARD: Final = """
 CREATE OR REPLACE FUNCTION allocation_run_guard() RETURNS trigger LANGUAGE plpgsql AS $fn$
 DECLARE
     sums record;
+    held record;
     odd record;
 BEGIN
     IF TG_OP = 'INSERT' THEN
@@ -61,11 +62,35 @@ BEGIN
         RAISE EXCEPTION 'publication is refused: the run states other sources than it holds'
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_conserved';
     END IF;
+    -- A run has many lines and few reasons, so lines are grouped by theirs, once.
     EXECUTE format(
-        'SELECT count(*) AS rows FROM %I.allocation_line WHERE run_id = $1', TG_TABLE_SCHEMA)
-        INTO sums USING NEW.id;
-    IF sums.rows <> NEW.line_count THEN
+        'WITH grouped AS MATERIALIZED (SELECT basis_id, axis, receiver, kind, '
+        '    source_id IS NULL AS bare, min(id) AS id, count(*) AS rows, '
+        '    sum(billed) FILTER (WHERE source_id IS NULL) AS billed, '
+        '    sum(effective) FILTER (WHERE source_id IS NULL) AS effective '
+        '    FROM %1$I.allocation_line WHERE run_id = $1 '
+        '    GROUP BY basis_id, axis, receiver, kind, source_id IS NULL), '
+        'loose AS (SELECT axis, kind, sum(billed) AS billed, sum(effective) AS effective '
+        '    FROM grouped WHERE bare GROUP BY axis, kind '
+        '    HAVING sum(billed) <> 0 OR sum(effective) <> 0 LIMIT 1) '
+        'SELECT (SELECT COALESCE(sum(rows), 0) FROM grouped) AS rows, '
+        '    (SELECT min(axis) FROM grouped WHERE axis NOT IN (''team'', ''customer'')) '
+        '        AS strange, '
+        '    (SELECT to_jsonb(loose) FROM loose) AS loose, '
+        '    (SELECT min(l.id) FROM grouped l LEFT JOIN %1$I.allocation_basis b '
+        '        ON b.id = l.basis_id AND b.run_id = $1 AND b.axis = l.axis '
+        '        AND b.receiver = l.receiver AND b.kind = l.kind '
+        '     WHERE b.id IS NULL '
+        '        OR l.bare <> (l.kind IN (''markup'', ''commitment'', ''adjustment''))) '
+        '        AS unexplained, '
+        '    EXISTS (SELECT FROM grouped WHERE kind = ''adjustment'') AS adjusted',
+        TG_TABLE_SCHEMA) INTO held USING NEW.id;
+    IF held.rows <> NEW.line_count THEN
         RAISE EXCEPTION 'publication is refused: the run states other lines than it holds'
+            USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_conserved';
+    END IF;
+    IF held.strange IS NOT NULL THEN
+        RAISE EXCEPTION 'publication is refused: there is no axis %', held.strange
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_conserved';
     END IF;
     -- Per axis every source is handed out to the last digit; what has no source (markups, shared
@@ -79,14 +104,14 @@ BEGIN
         '    COALESCE(g.customer_effective, 0) - COALESCE(s.effective, 0) AS customer_effective '
         'FROM (SELECT id, key, billed, effective FROM %1$I.allocation_source '
         '      WHERE run_id = $1) s '
-        'FULL JOIN (SELECT source_id, bool_or(axis NOT IN (''team'', ''customer'')) AS strange, '
+        'FULL JOIN (SELECT source_id, '
         '    sum(billed) FILTER (WHERE axis = ''team'') AS team_billed, '
         '    sum(effective) FILTER (WHERE axis = ''team'') AS team_effective, '
         '    sum(billed) FILTER (WHERE axis = ''customer'') AS customer_billed, '
         '    sum(effective) FILTER (WHERE axis = ''customer'') AS customer_effective '
         '    FROM %1$I.allocation_line WHERE run_id = $1 AND source_id IS NOT NULL '
         '    GROUP BY source_id) g ON g.source_id = s.id '
-        'WHERE s.id IS NULL OR g.strange '
+        'WHERE s.id IS NULL '
         '   OR COALESCE(g.team_billed, 0) <> s.billed '
         '   OR COALESCE(g.team_effective, 0) <> s.effective '
         '   OR COALESCE(g.customer_billed, 0) <> s.billed '
@@ -98,28 +123,14 @@ BEGIN
             odd.team_effective, odd.customer_billed, odd.customer_effective
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_conserved';
     END IF;
-    EXECUTE format(
-        'SELECT axis, kind, sum(billed) AS billed, sum(effective) AS effective '
-        'FROM %1$I.allocation_line WHERE run_id = $1 AND source_id IS NULL '
-        'GROUP BY axis, kind HAVING sum(billed) <> 0 OR sum(effective) <> 0 LIMIT 1',
-        TG_TABLE_SCHEMA) INTO odd USING NEW.id;
-    IF odd.kind IS NOT NULL THEN
+    IF held.loose IS NOT NULL THEN
         RAISE EXCEPTION 'publication is refused: % on the % axis is off by % billed, % effective',
-            odd.kind, odd.axis, odd.billed, odd.effective
+            held.loose->>'kind', held.loose->>'axis', held.loose->>'billed',
+            held.loose->>'effective'
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_conserved';
     END IF;
-    -- Lines are grouped first: a run has many lines and few reasons.
-    EXECUTE format(
-        'SELECT l.id FROM (SELECT min(id) AS id, basis_id, axis, receiver, kind, '
-        '    source_id IS NULL AS bare FROM %1$I.allocation_line WHERE run_id = $1 '
-        '    GROUP BY basis_id, axis, receiver, kind, source_id IS NULL) l '
-        'LEFT JOIN %1$I.allocation_basis b ON b.id = l.basis_id AND b.run_id = $1 '
-        '    AND b.axis = l.axis AND b.receiver = l.receiver AND b.kind = l.kind '
-        'WHERE b.id IS NULL '
-        '   OR l.bare <> (l.kind IN (''markup'', ''commitment'', ''adjustment'')) LIMIT 1',
-        TG_TABLE_SCHEMA) INTO odd USING NEW.id;
-    IF odd.id IS NOT NULL THEN
-        RAISE EXCEPTION 'publication is refused: line % has no reason of its own', odd.id
+    IF held.unexplained IS NOT NULL THEN
+        RAISE EXCEPTION 'publication is refused: line % has no reason of its own', held.unexplained
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_explained';
     END IF;
     -- What a run books by hand is what was approved for its month, no more and no less.
@@ -130,10 +141,11 @@ BEGIN
         '    FROM %1$I.allocation_adjustment WHERE month = $2 AND state = ''approved''), '
         'got AS (SELECT l.axis, b.rule AS code, l.receiver, l.effective AS amount '
         '    FROM %1$I.allocation_line l JOIN %1$I.allocation_basis b ON b.id = l.basis_id '
-        '    WHERE l.run_id = $1 AND l.kind = ''adjustment'' AND l.billed = l.effective) '
+        '    WHERE $3 AND l.run_id = $1 AND l.kind = ''adjustment'' '
+        '    AND l.billed = l.effective) '
         'SELECT code FROM (SELECT * FROM wanted EXCEPT ALL SELECT * FROM got) missing '
         'UNION ALL SELECT code FROM (SELECT * FROM got EXCEPT ALL SELECT * FROM wanted) extra '
-        'LIMIT 1', TG_TABLE_SCHEMA) INTO odd USING NEW.id, NEW.month;
+        'LIMIT 1', TG_TABLE_SCHEMA) INTO odd USING NEW.id, NEW.month, held.adjusted;
     IF odd.code IS NOT NULL THEN
         RAISE EXCEPTION 'publication is refused: adjustment % is not what was approved', odd.code
             USING ERRCODE = 'integrity_constraint_violation', HINT = 'not_approved';

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import reduce
 from types import MappingProxyType
 from typing import Final
 
@@ -49,27 +50,37 @@ def measured(
     Of `meters` their quantities too, as drivers `meter:CODE`. Shared and unowned cost does not
     count, so the drivers do not depend on the rules.
     """
-    asked: dict[str, dict[str, Decimal]] = {meter: defaultdict(Decimal) for meter in meters}
     cost: dict[str, int] = defaultdict(int)
-    tokens: dict[str, Decimal] = defaultdict(Decimal)
-    requests: dict[str, Decimal] = defaultdict(Decimal)
+    quantities: dict[str, dict[str, list[Decimal]]] = {}
     for source, owner in zip(sources, owners, strict=True):
         if owner == UNALLOCATED:
             continue
         cost[owner] += source.effective
-        meter = source.facts.meter
-        if meter in asked:
-            asked[meter][owner] = EXACT.add(asked[meter][owner], source.quantity)
-        if meter.endswith(_TOKENS_SUFFIX):
-            tokens[owner] = EXACT.add(tokens[owner], source.quantity)
-        elif meter == _REQUESTS_METER:
-            requests[owner] = EXACT.add(requests[owner], source.quantity)
+        held = quantities.get(source.facts.meter)
+        if held is None:
+            held = quantities[source.facts.meter] = defaultdict(list)
+        held[owner].append(source.quantity)
+    sums = {
+        meter: {owner: reduce(EXACT.add, parts) for owner, parts in held.items()}
+        for meter, held in quantities.items()
+    }
     return {
         COST_DRIVER: {
             owner: EXACT.multiply(Decimal(units), PUBLISHED_QUANTUM)
             for owner, units in cost.items()
         },
-        TOKENS_DRIVER: dict(tokens),
-        REQUESTS_DRIVER: dict(requests),
-        **{f"{METER_DRIVER}{meter}": dict(values) for meter, values in asked.items()},
+        TOKENS_DRIVER: _together(
+            held for meter, held in sums.items() if meter.endswith(_TOKENS_SUFFIX)
+        ),
+        REQUESTS_DRIVER: sums.get(_REQUESTS_METER, {}),
+        **{f"{METER_DRIVER}{meter}": sums.get(meter, {}) for meter in meters},
     }
+
+
+def _together(held: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
+    """Add up the values of several meters by owner."""
+    sums: dict[str, Decimal] = {}
+    for values in held:
+        for owner, value in values.items():
+            sums[owner] = EXACT.add(sums[owner], value) if owner in sums else value
+    return sums

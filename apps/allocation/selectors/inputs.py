@@ -82,9 +82,13 @@ class Inputs:
 
     def _details(self) -> Iterable[str]:
         """Yield what is copied beside the engine's own view of a source."""
+        known: dict[int, str] = {}
         for line, owner in zip(self.lines, self.owners, strict=True):
+            held = known.get(id(owner))
+            if held is None:
+                held = known[id(owner)] = f"{owner.cost_center}|{owner.product}|{owner.feature}"
             saving = f"|{line.saving}" if line.saving else ""
-            yield f"{owner.cost_center}|{owner.product}|{owner.feature}|{line.unit_price}{saving}"
+            yield f"{held}|{line.unit_price}{saving}"
 
     @cached_property
     def digest(self) -> str:
@@ -159,7 +163,8 @@ def _sources(lines: Sequence[costs.CostLine]) -> list[Source]:
     costs_of, paid_of = [line.effective for line in lines], [line.billed for line in lines]
     effective = in_quanta(costs_of)
     billed = effective if paid_of == costs_of else in_quanta(paid_of)
-    savings = in_quanta([line.saving for line in lines])
+    saved_of = [line.saving for line in lines]
+    savings = in_quanta(saved_of) if any(saved_of) else [0] * len(lines)
     known: dict[int, frozenset[tuple[str, str]]] = {}
     found = []
     for line, paid, cost, saved in zip(lines, billed, effective, savings, strict=True):

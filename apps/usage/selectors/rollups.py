@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -39,11 +39,11 @@ class SkuFacts:
         return " ".join([f"{self.provider}/{self.model}", *(mark for mark in marks if mark)])
 
 
-@dataclass(frozen=True, slots=True)
-class RollupRow:
+class RollupRow(NamedTuple):
     """Usage of one tag set, SKU, price, meter and feed, summed over [day_from, day_to].
 
     `price_id` 0 is unpriced, with `cost` None; else `cost` is exact, in the price's `currency`.
+    A tuple with names, because a month has many.
     """
 
     tag_set_id: int
@@ -96,20 +96,20 @@ def _statement(breaks: Sequence[date]) -> str:
 def _row(row: Sequence[Any], tag_set: TagSetFacts, sku: SkuFacts) -> RollupRow:
     tag_set_id, _, price, meter, feed, _, quantity, cost, currency, first, last = row
     return RollupRow(
-        tag_set_id=tag_set_id,
-        tags=tag_set.tags,
-        account=tag_set.account,
-        credential=tag_set.credential,
-        operation=tag_set.operation,
-        sku=sku,
-        price_id=price,
-        meter=meter,
-        feed=feed,
-        quantity=quantity,
-        cost=None if price == 0 else cost,
-        currency=currency,
-        day_from=first,
-        day_to=last,
+        tag_set_id,
+        tag_set.tags,
+        tag_set.account,
+        tag_set.credential,
+        tag_set.operation,
+        sku,
+        price,
+        meter,
+        feed,
+        quantity,
+        None if price == 0 else cost,
+        currency,
+        first,
+        last,
     )
 
 
@@ -127,10 +127,8 @@ class TagSetFacts:
 def tag_sets_of(ids: set[int]) -> dict[int, TagSetFacts]:
     """Return tag sets by id; one query."""
     rows = TagSet.objects.filter(pk__in=ids)
-    return {
-        row.pk: TagSetFacts(row.pk, row.tags, row.account, row.credential, row.operation)
-        for row in rows
-    }
+    columns = rows.values_list("pk", "tags", "account", "credential", "operation")
+    return {row[0]: TagSetFacts(*row) for row in columns}
 
 
 def skus_of(ids: set[int]) -> dict[int, SkuFacts]:
