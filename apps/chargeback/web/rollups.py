@@ -78,7 +78,7 @@ class MonthRollups(ListPage):
 
     def _unmatched(self, kind: str, found: Sequence[RollupFacts]) -> Empty | None:
         """Return why a filter shows nothing, when lifting it would not help."""
-        if found:
+        if found or not kind:
             return None
         if not selectors.rollups(month=self.month, actor=self.actor):
             return self._empty()
