@@ -145,12 +145,18 @@ def test_a_repeated_request_is_one(people: People) -> None:
         ({"owner": "nobody@lab.example"}, "owner"),
         ({"team": "ads"}, "team"),
         ({"sensitivity": "secret"}, "sensitivity"),
+        ({"plans": [{**BODY["plans"][0], "input_tokens": "many"}]}, "plans.0.input_tokens"),
+        ({"plans": [{**BODY["plans"][0], "runs": {"low": 1}}]}, "plans.0.runs.likely"),
+        ({"plans": ["all"]}, "plans.0"),
+        ({"plans": "all"}, "plans"),
     ],
 )
 def test_bad_fields_are_named(people: People, changes: dict[str, Any], field: str) -> None:
     answer = client("erin").post(URL, BODY | changes, **JSON)
     assert answer.status_code in (400, 422)
-    assert field in {error["field"] for error in answer.json()["errors"]}
+    named = {error["field"] for error in answer.json()["errors"]}
+    assert field in named
+    assert not any("non_field" in one for one in named)
     assert not ExperimentRequest.objects.exists()
 
 

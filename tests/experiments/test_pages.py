@@ -104,7 +104,7 @@ def test_the_inbox_and_the_page_of_a_decision(people: People) -> None:
     assert "Waiting for others (1)" in text_of(client("frank").get("/approvals/"))
     url = f"/approvals/{asked.id}/"
     page = text_of(approver.get(url))
-    for words in (">Approve <span", "Reranking fifty", "Budgets of the team", "exp-1"):
+    for words in (">Approve <span", "Reranking fifty", "Budgets that it would draw", "exp-1"):
         assert words in page, words
     own = text_of(client("erin").get(url))
     assert "Your decision" not in own
@@ -186,9 +186,10 @@ def test_experiments_side_by_side(people: People) -> None:
 
 def test_finance_sees_commitments_and_exceptions(people: People) -> None:
     running(people)
-    steps = [{"name": "Two", "quorum": 9, "approvers": {"roles": ["approver"]}}]
+    steps = [{"name": "Two", "quorum": 2, "approvers": {"roles": ["approver"]}}]
     state_policy(otherwise=steps)
     submit(people)
+    User.objects.filter(email="peter@lab.example").update(is_active=False, deactivated_at=NOW)
     finance = client("frank")
     assert "USD\xa040.00" in text_of(finance.get("/approvals/commitments/"))
     page = text_of(finance.get("/approvals/exceptions/"))
@@ -258,3 +259,53 @@ def test_the_home_page_says_what_waits(people: People) -> None:
     submit(people)
     assert "1 request waits for your decision" in text_of(client("paula").get("/"))
     assert "waits for your decision" not in text_of(client("erin").get("/"))
+
+
+def _policy_form(**more: str) -> dict[str, str]:
+    return {
+        "expire_days": "14",
+        "version": "0",
+        "o0-name": "Product",
+        "o0-who": "approver",
+        "r0-name": "Large",
+        "r0-amount_over": "100",
+        "r0s0-name": "Owner",
+        "r0s0-who": "owner",
+        **more,
+    }
+
+
+def test_a_policy_takes_more_routes_and_steps_without_scripts(people: People) -> None:
+    """A button shows the form again with one more, judging nothing that is not filled in yet."""
+    finance, url = client("frank"), "/approvals/policy/change/"
+    first = text_of(finance.get(url))
+    assert 'value="route"' in first
+    again = finance.post(url, _policy_form(deed="route"))
+    page = text_of(again)
+    assert again.status_code == 200
+    assert 'name="r1-name"' in page
+    assert 'value="Large"' in page
+    assert "field-error" not in page
+    page = text_of(finance.post(url, _policy_form(deed="step:r0s", **{"r0s1-name": "Second"})))
+    assert 'name="r0s2-name"' in page
+    assert 'name="r0s3-name"' not in page
+    assert 'value="Second"' in page
+    routes = {f"r{n}-name": f"Route {n}" for n in range(8)}
+    routes |= {f"r{n}-amount_over": str(n + 1) for n in range(8)}
+    for n in range(8):
+        routes |= {f"r{n}s0-name": "Owner", f"r{n}s0-who": "owner"}
+    steps = {f"r7s{n}-name": f"Step {n}" for n in range(1, 5)}
+    steps |= {f"r7s{n}-who": "team" for n in range(1, 5)}
+    steps |= {f"r7s{n}-order": str(n + 1) for n in range(1, 5)}
+    kept = finance.post(url, _policy_form(deed="state", note="More", **routes, **steps))
+    assert kept.status_code == 422, "five steps need five people, and there are fewer"
+    assert "route 8, step" in text_of(kept)
+    steps = {name: value for name, value in steps.items() if name < "r7s3"}
+    kept = finance.post(url, _policy_form(deed="state", note="More", **routes, **steps))
+    assert kept.status_code == 302, text_of(kept)
+    rules = ApprovalPolicy.objects.get().rules
+    assert [one["name"] for one in rules["routes"]] == [f"Route {n}" for n in range(8)]
+    assert [one["order"] for one in rules["routes"][7]["steps"]] == [1, 2, 3]
+    shown = text_of(finance.get(url))
+    assert 'value="Route 7"' in shown
+    assert 'name="r8-name"' in shown

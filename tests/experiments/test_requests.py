@@ -45,6 +45,7 @@ from apps.experiments.models import (
     Submission,
 )
 from apps.experiments.selectors.assessing import forget_histories
+from apps.experiments.selectors.commitments import budgets_for
 from apps.experiments.tasks import follow_up
 from apps.experiments.web.detail import snippets_of
 from apps.ingest.services.outcomes import accept_outcomes
@@ -646,7 +647,39 @@ def test_what_experiments_may_still_spend_is_no_room_in_a_budget(people: People)
     waits = submit(people)
     assert waits.state is State.SUBMITTED
     [round_] = selectors.submissions(id=waits.id, now=NOW)
-    assert round_.reasons == ("A budget that the team draws has too little left for it",)
+    assert round_.reasons == ("A budget that it would draw has too little left for it",)
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"product": "assistant"},
+        {"model": "tiny"},
+        {"provider": "testco", "environment": "staging"},
+        {"feature": "chat", "team": "search"},
+        {},
+    ],
+)
+def test_every_budget_that_the_planned_use_would_draw_is_asked(
+    people: People, scope: dict[str, str]
+) -> None:
+    """A team with plenty passes by itself, until a budget on something else is short."""
+    state_policy(auto={"up_to": "40", "team_month": "1000"})
+    plenty = BudgetDraft(name="Search", scope={"team": "search"}, amount=D(900), currency="USD")
+    budget_services.create(draft=plenty, actor=people.finance, now=NOW)
+    tags = {"product": "assistant", "feature": "chat"}
+    assert submit(people, **tags).state is State.RUNNING
+    short = BudgetDraft(name="Short", scope=scope, amount=D(70), currency="USD")
+    budget_services.create(draft=short, actor=people.finance, now=NOW)
+    waits = submit(people, **tags)
+    [round_] = selectors.submissions(id=waits.id, now=NOW)
+    assert (waits.state, round_.automatic) == (State.SUBMITTED, False), "40 of the 70 are promised"
+    assert round_.reasons == ("A budget that it would draw has too little left for it",)
+    other = replace(PLAN, provider="testco", model="elsewhere")
+    row = ExperimentRequest.objects.get(code=waits.code)
+    asked = replace(proposal(**tags), plans=(other,))
+    names = {one.name for one in budgets_for(proposal=asked, row=row, on=date(2026, 1, 20))}
+    assert ("Short" in names) == ("model" not in scope)
 
 
 def test_keys_of_one_name_are_two(people: People) -> None:

@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from apps.core.domain import errors
 
@@ -134,7 +135,9 @@ def _from_drf(exc: exceptions.APIException) -> Response:
 def _field_errors(detail: Any, path: str = "") -> Iterable[errors.FieldError]:
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            yield from _field_errors(inner, f"{path}.{name}" if path else str(name))
+            own = f"{path}.{name}" if path else str(name)
+            is_whole = name == api_settings.NON_FIELD_ERRORS_KEY
+            yield from _field_errors(inner, path if is_whole else own)
     elif isinstance(detail, list):
         for index, inner in enumerate(detail):
             nested = f"{path}.{index}" if isinstance(inner, dict | list) else path

@@ -195,6 +195,8 @@ class ExperimentOutput(ExperimentSummaryOutput):
     limit = serializers.CharField()
     max_context_tokens = serializers.IntegerField()
     plans = serializers.ListField(child=serializers.DictField())
+    product = serializers.CharField()
+    feature = serializers.CharField()
     outcome_name = serializers.CharField()
     outcome_target = serializers.IntegerField(allow_null=True)
     outcome_value = serializers.CharField(allow_null=True)

@@ -47,9 +47,11 @@ def full_body(found: RequestFacts, *, actor: Actor, now: datetime) -> dict[str, 
     content = as_payload(found.proposal)
     names = ("hypothesis", "roi_case", "environments", "sensitivity", "limit", "plans")
     outcome = ("outcome_name", "outcome_target", "outcome_value")
+    tags = {"product": found.proposal.product, "feature": found.proposal.feature}
     return {
         **request_body(found),
         **{name: content[name] for name in (*names, *outcome)},
+        **tags,
         "max_context_tokens": found.proposal.context,
         "estimate": estimate_body(found.revision.assessment),
         "rounds": rounds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -28,6 +28,9 @@ class CountsInput(KnownFields):
     low = serializers.IntegerField(min_value=0)
     likely = serializers.IntegerField(min_value=0)
     high = serializers.IntegerField(min_value=0)
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": 'Give a whole number, or {{"low": 500, "likely": 1000, "high": 2000}}.'
+    }
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, int) and not isinstance(data, bool):
@@ -111,6 +114,12 @@ class ProposalInput(KnownFields):
         **MONEY, required=False, allow_null=True, default=None, help_text="of one success"
     )
     roi_case = serializers.CharField(max_length=4000, default="", allow_blank=True)
+    product = serializers.CharField(
+        max_length=64, default="", allow_blank=True, help_text="tag of its usage, if it carries one"
+    )
+    feature = serializers.CharField(
+        max_length=64, default="", allow_blank=True, help_text="tag of its usage, if it carries one"
+    )
 
     def to_proposal(self, *, owner: str, team: str) -> Proposal:
         """Return the content; `owner` and `team` fill in what was not said."""

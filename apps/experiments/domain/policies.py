@@ -30,6 +30,10 @@ class Approvers:
         """Tell whether it names nobody."""
         return not (self.roles or self.team_owner or self.people)
 
+    def may_be(self, role: str, email: str) -> bool:
+        """Tell whether a person of that role could be meant; of a team's owner anybody could."""
+        return role in self.roles or email in self.people or self.team_owner
+
     @property
     def in_words(self) -> str:
         """Say who that is."""
@@ -145,9 +149,9 @@ DEFAULT: Policy = Policy(
 class Risk:
     """What a policy looks at. Amounts in the tenant's currency.
 
-    `budget_left` is what the team's budgets still have, None when it has none. `auto_used` is what
-    passed by itself for the team in the last thirty days. `alarms` are cautions that call for a
-    person.
+    `budget_left` is what the tightest budget that it would draw still has, None when it draws
+    none. `auto_used` is what passed by itself for the team in the last thirty days. `alarms` are
+    cautions that call for a person.
     """
 
     amount: Decimal | None
@@ -218,9 +222,9 @@ def _too_much(auto: AutoApproval, risk: Risk, currency: str) -> str | None:
 def _no_budget(risk: Risk, currency: str) -> str | None:
     """Say what lacks, without figures: the tightest budget may be one the team does not see."""
     if risk.budget_left is None:
-        return f"The team has no budget in {currency} that it could be taken from"
+        return f"No budget in {currency} covers it that it could be taken from"
     if risk.amount is None or risk.budget_left < risk.amount:
-        return "A budget that the team draws has too little left for it"
+        return "A budget that it would draw has too little left for it"
     return None
 
 

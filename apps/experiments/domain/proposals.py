@@ -93,6 +93,20 @@ class Proposal:
     outcome_target: int | None = None
     outcome_value: Decimal | None = None
     roi_case: str = ""
+    product: str = ""
+    feature: str = ""
+
+    def uses(self, code: str) -> tuple[Mapping[str, str], ...]:
+        """Return the codes that planned usage will carry: one set a model and environment."""
+        own = {"team": self.team, "experiment": code, "product": self.product}
+        said = {key: value for key, value in {**own, "feature": self.feature}.items() if value}
+        models = dict.fromkeys((plan.provider, plan.model) for plan in self.plans)
+        return tuple(
+            {**said, "provider": provider, "model": model}
+            | ({"environment": environment} if environment else {})
+            for provider, model in models
+            for environment in self.environments or ("",)
+        )
 
     @property
     def context(self) -> int:
@@ -148,7 +162,7 @@ def _faults(proposal: Proposal, currency: str) -> Iterator[FieldError]:
 
 def _check_words(proposal: Proposal, faults: _Faults) -> None:
     needed = {"title": 200, "hypothesis": 4000, "team": 64, "owner": 254}
-    optional = {"roi_case": 4000, "outcome_name": 200}
+    optional = {"roi_case": 4000, "outcome_name": 200, "product": 64, "feature": 64}
     for name, most in {**needed, **optional}.items():
         text = str(getattr(proposal, name))
         if name in needed and not text.strip():
@@ -215,6 +229,8 @@ def as_payload(proposal: Proposal) -> dict[str, Any]:
     plain = ("title", "hypothesis", "owner", "team", "max_context_tokens", "outcome_name")
     return {
         **{name: getattr(proposal, name) for name in (*plain, "outcome_target", "roi_case")},
+        "product": proposal.product,
+        "feature": proposal.feature,
         "plans": [_plan_payload(plan) for plan in proposal.plans],
         "starts_on": proposal.starts_on.isoformat(),
         "ends_on": proposal.ends_on.isoformat(),

@@ -81,6 +81,34 @@ def seated(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A step with how many people have to approve it, and the ids of those who could."""
+
+    name: str
+    quorum: int
+    could: frozenset[int]
+
+
+def first_unmet(needs: Sequence[Need]) -> int | None:
+    """Return the place of the first step whose quorum cannot be met, None when all can.
+
+    Nobody decides twice in a round, so each person fills one seat: the seats are matched.
+    """
+    filled: dict[int, int] = {}
+    seats = [place for place, need in enumerate(needs) for _ in range(need.quorum)]
+
+    def fill(seat: int, tried: set[int]) -> bool:
+        for person in sorted(needs[seats[seat]].could - tried):
+            tried.add(person)
+            if person not in filled or fill(filled[person], tried):
+                filled[person] = seat
+                return True
+        return False
+
+    return next((seats[seat] for seat in range(len(seats)) if not fill(seat, set())), None)
+
+
 def seat_of(
     person: int,
     *,

@@ -12,3 +12,8 @@ def money(amount: Decimal, currency: str) -> str:
     whole, _, digits = f"{amount.normalize(EXACT):,f}".partition(".")
     digits = digits.ljust(minor_digits(currency), "0")
     return f"{currency} {whole}.{digits}" if digits else f"{currency} {whole}"
+
+
+def people_in_words(count: int) -> str:
+    """Return so many people in words."""
+    return "1 person" if count == 1 else f"{count} people"

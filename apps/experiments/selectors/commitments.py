@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from apps.budgets.selectors import GrantStanding
+from django.db.models import F
+
+from apps.budgets import selectors as budgets
+from apps.budgets.selectors import BudgetLeft, GrantStanding
 from apps.budgets.selectors.grants import grant_standings
 from apps.core.domain.access import Actor
 from apps.core.domain.months import local_day
 from apps.experiments.domain.facts import RequestFacts
+from apps.experiments.domain.proposals import Proposal, read_payload
 from apps.experiments.domain.states import FUNDED, State
-from apps.experiments.models import ExperimentRequest
+from apps.experiments.models import ExperimentRequest, Revision
 from apps.experiments.selectors.inbox import waiting
 from apps.experiments.selectors.requests import requests
 from apps.tenants import selectors as tenants
@@ -64,12 +68,37 @@ def commitments(*, actor: Actor) -> list[Commitment]:
     return sorted(found, key=lambda one: (-one.open, one.request.code))
 
 
-def committed_to(*, team: str) -> Decimal:
-    """Return what a team's experiments may still spend, in the tenant's currency; three queries."""
-    rows = ExperimentRequest.objects.filter(team=team, state__in=[one.value for one in FUNDED])
-    grants = [grant for grant in rows.values_list("grant", flat=True) if grant is not None]
-    money = grant_standings(grants=grants).values()
-    return sum((max(one.amount - one.spent, Decimal(0)) for one in money), Decimal(0))
+def budgets_for(
+    *, proposal: Proposal, row: ExperimentRequest, on: date, actor: Actor | None = None
+) -> list[BudgetLeft]:
+    """Return every budget that the planned usage would draw, but for the request's own grant.
+
+    Of its team, product, feature, models and environments, in every combination that is planned.
+    With an actor, who is shown it, only budgets in sight; three queries.
+    """
+    found = budgets.left_of_any(scopes=proposal.uses(row.code), on=on, actor=actor)
+    return [one for one in found if one.budget != row.grant]
+
+
+def committed(*, on: date, but: ExperimentRequest) -> dict[UUID, Decimal]:
+    """Return by budget what other experiments that would draw it may still spend.
+
+    In the tenant's currency; four queries.
+    """
+    rows = ExperimentRequest.objects.filter(state__in=[one.value for one in FUNDED])
+    others = {row.pk: row for row in rows.exclude(pk=but.pk)}
+    said = Revision.objects.filter(request__in=others, number=F("request__revision"))
+    money = grant_standings(grants=[row.grant for row in others.values() if row.grant])
+    found: dict[UUID, Decimal] = {}
+    for revision in said:
+        row = others[revision.request_id]
+        if row.grant is None or row.grant not in money:
+            continue
+        open_ = max(money[row.grant].amount - money[row.grant].spent, Decimal(0))
+        uses = read_payload(revision.content).uses(row.code)
+        for budget in budgets.drawn_by(scopes=uses, on=on):
+            found[budget] = found.get(budget, Decimal(0)) + open_
+    return found
 
 
 def irregularities(*, actor: Actor, now: datetime) -> list[Irregularity]:

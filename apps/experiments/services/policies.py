@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import IntegrityError, transaction
 
@@ -12,11 +12,12 @@ from apps.audit import services as audit
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Conflict, FieldError
 from apps.core.domain.months import local_day
-from apps.experiments.domain.policies import Policy
+from apps.experiments.domain.policies import Policy, StepRule
 from apps.experiments.domain.policy_text import PolicyInvalid, policy_payload
 from apps.experiments.models import ApprovalPolicy
 from apps.experiments.selectors import people
 from apps.experiments.selectors.policies import PolicyFacts, policy
+from apps.experiments.services.quorums import quorum_faults
 from apps.tenants import selectors as tenants
 
 
@@ -35,11 +36,13 @@ def state_policy(
     `after` is the version that the writer has seen, None when that does not matter.
 
     :raises Forbidden: when the actor may not write budgets.
-    :raises PolicyInvalid: when it names people who cannot decide, or no reason is given.
+    :raises PolicyInvalid: when it names people who cannot decide, asks for more people at a step
+        than there are, or no reason is given.
     :raises PolicyMoved: when another version came in between.
     """
     actor.require(Scope.BUDGETS_WRITE)
     faults = [*_note_faults(note), *_people_faults(policy_text, now)]
+    faults += [] if faults else quorum_faults(_groups(policy_text), on=_today(now))
     if faults:
         raise PolicyInvalid(f"{faults[0].field}: {faults[0].message}", errors=tuple(faults))
     last = ApprovalPolicy.objects.select_for_update().order_by("-version").first()
@@ -75,11 +78,8 @@ def _note_faults(note: str) -> Iterator[FieldError]:
 
 
 def _people_faults(policy_text: Policy, now: datetime) -> Iterator[FieldError]:
-    on = local_day(now, tenants.current().timezone)
-    known = {one.email for one in people.deciders(on=on)}
-    groups = [("otherwise", policy_text.otherwise)]
-    groups += [(f"routes.{at}.steps", one.steps) for at, one in enumerate(policy_text.routes)]
-    for path, steps in groups:
+    known = {one.email for one in people.deciders(on=_today(now))}
+    for path, steps in _groups(policy_text):
         for at, step in enumerate(steps):
             for name, approvers in (
                 ("approvers", step.approvers),
@@ -92,3 +92,16 @@ def _people_faults(policy_text: Policy, now: datetime) -> Iterator[FieldError]:
                         "unknown",
                         f"{unknown[0]} is no active approver or owner here.",
                     )
+
+
+def _today(now: datetime) -> date:
+    return local_day(now, tenants.current().timezone)
+
+
+def _groups(policy_text: Policy) -> list[tuple[str, tuple[StepRule, ...]]]:
+    """Return the steps by where they stand."""
+    routes = enumerate(policy_text.routes)
+    return [
+        ("otherwise", policy_text.otherwise),
+        *((f"routes.{at}.steps", one.steps) for at, one in routes),
+    ]

@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from apps.accounts import selectors as accounts
-from apps.budgets import selectors as budgets
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.canonical import canonical_json
 from apps.core.domain.errors import Conflict, FieldError, Unprocessable
@@ -29,10 +28,11 @@ from apps.experiments.domain.states import (
 )
 from apps.experiments.domain.wording import money
 from apps.experiments.models import ApprovalPolicy, ExperimentRequest, Revision, Step, Submission
-from apps.experiments.selectors.commitments import committed_to
+from apps.experiments.selectors.commitments import budgets_for, committed
 from apps.experiments.selectors.policies import current_policy, passed_by_itself
 from apps.experiments.selectors.requests import facts_of
 from apps.experiments.services.holding import locked, open_round, require_own
+from apps.experiments.services.quorums import too_few
 from apps.experiments.services.rounds import finish, open_steps
 from apps.experiments.services.telling import tell_waiting
 from apps.experiments.services.writing import keep_revision, reassessed, record
@@ -196,6 +196,11 @@ def _judge(
     routing = route(policy, risk, currency=row.currency)
     if routing.needs_roi and not proposal.roi_case.strip():
         raise _not_ready("roi_case", f"{'; '.join(routing.reasons)} needs a case for its return.")
+    lacking = too_few(
+        routing.steps, team=proposal.team, barred=frozenset(_asking(row, actor)), on=today
+    )
+    if lacking:
+        raise _not_ready("approval", lacking)
     number = row.submissions.count() + 1
     judged = Submission.objects.create(
         request=row,
@@ -226,14 +231,19 @@ def _asking(row: ExperimentRequest, actor: Actor) -> set[int]:
 
 
 def risk_of(revision: Revision, *, on: date, now: datetime) -> Risk:
-    """Return what a policy looks at in a revision; five queries beside those of budgets.
+    """Return what a policy looks at in a revision; six queries beside those of budgets.
 
-    What experiments of the team may still spend is no money that its budgets have left.
+    The tightest of all budgets counts that the planned usage would draw. What other experiments
+    that draw a budget may still spend of it is no money that it has left.
     """
     proposal: Proposal = read_payload(revision.content)
-    found = budgets.left_of(scope={"team": proposal.team}, on=on)
-    taken = committed_to(team=proposal.team)
-    left = [budget.left - taken for budget in found if budget.currency == revision.currency]
+    found = budgets_for(proposal=proposal, row=revision.request, on=on)
+    taken = committed(on=on, but=revision.request)
+    left = [
+        budget.left - taken.get(budget.budget, Decimal(0))
+        for budget in found
+        if budget.currency == revision.currency
+    ]
     return Risk(
         amount=revision.amount,
         context=proposal.context,

@@ -22,6 +22,7 @@ from apps.core.web.views import PageMixin
 from apps.experiments import selectors, services
 from apps.experiments.domain.facts import RequestFacts, SubmissionFacts
 from apps.experiments.domain.states import FUNDED, State, Verdict, words
+from apps.experiments.selectors.commitments import budgets_for
 from apps.experiments.web.detail import entries_of, facts_of
 from apps.experiments.web.shared import (
     DECIDE,
@@ -119,7 +120,9 @@ class DecisionPage(PageMixin, TemplateView):
 
     def _budgets(self) -> list[Any]:
         on = local_day(timezone.now(), tenants.current().timezone)
-        return budgets.left_of(scope={"team": self.found.team}, on=on, actor=self.actor)
+        row = selectors.row_of(id=self.found.id, actor=self.actor)
+        proposal = self._revision(self.round).proposal
+        return budgets_for(proposal=proposal, row=row, on=on, actor=self.actor)
 
     def _precedents(self) -> list[dict[str, Any]]:
         """Return what the team was granted before, and what came of it."""

@@ -219,7 +219,9 @@ def snippets_of(found: RequestFacts) -> Sequence[tuple[str, str, str]]:
     What people wrote is quoted for the shell and for Python: others copy it.
     """
     plan = found.proposal.plans[0]
-    tags = {"team": found.team, "experiment": found.code}
+    uses = found.proposal.uses(found.code)[0]
+    names = ("team", "experiment", "product", "feature")
+    tags = {name: uses[name] for name in names if name in uses}
     event = {
         "id": "run-1",
         "source": found.code,

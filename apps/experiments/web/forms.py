@@ -172,6 +172,19 @@ class RequestForm(forms.Form):
         widget=forms.NumberInput(attrs=_WHOLE),
         help_text="Empty: the most that one planned run takes.",
     )
+    product = forms.CharField(
+        label="Product",
+        required=False,
+        max_length=64,
+        widget=forms.TextInput(attrs={**_PLAIN, "list": "products"}),
+        help_text="Where its usage carries one: its budgets are asked too.",
+    )
+    feature = forms.CharField(
+        label="Feature",
+        required=False,
+        max_length=64,
+        widget=forms.TextInput(attrs={**_PLAIN, "list": "features"}),
+    )
     code = forms.CharField(
         label="Tag",
         required=False,

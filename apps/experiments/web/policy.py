@@ -80,8 +80,12 @@ class EditPolicy(PageMixin, TemplateView):
         )
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        deed = request.POST.get("deed", "")
+        if deed == "route" or deed.startswith("step:"):
+            editor = Editor(policy=self._facts.policy, data=request.POST, add=deed)
+            return self._again(editor, status=200)
         editor = Editor(policy=self._facts.policy, data=request.POST)
-        trying = request.POST.get("deed") == "try"
+        trying = deed == "try"
         if trying:
             editor.form.fields["note"].required = False
         if not editor.is_valid():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 from django import forms
 
 from apps.core.domain.canonical import plain_decimal
 from apps.experiments.domain.policies import Approvers, Policy, Route, StepRule
+from apps.experiments.domain.policy_text import MOST_ROUTES, MOST_STEPS
 from apps.experiments.domain.proposals import Sensitivity, without_blanks
 
-ROUTES: Final = 6
+_TURNS: Final = ("First", "Second", "Third", *(f"{n}th" for n in range(4, MOST_STEPS + 1)))
+_F = TypeVar("_F", bound=forms.Form)
 _PLAIN: Final = {"autocomplete": "off", "spellcheck": "false"}
 _MONEY: Final = {"inputmode": "decimal", "autocomplete": "off"}
 _WHO: Final = (
@@ -67,7 +70,7 @@ class StepForm(forms.Form):
     order = forms.ChoiceField(
         label="When",
         required=False,
-        choices=[("1", "First"), ("2", "Then"), ("3", "Last")],
+        choices=[(str(n), word) for n, word in enumerate(_TURNS, start=1)],
         help_text="Steps of the same turn are open together.",
     )
 
@@ -137,19 +140,70 @@ class RouteForm(forms.Form):
 
 
 class Editor:
-    """All forms of a policy together: the general one, routes with two steps, and the rest."""
+    """All forms of a policy together: the general one, routes with their steps, and the rest.
 
-    def __init__(self, *, policy: Policy, data: Any = None) -> None:
-        self.form = PolicyForm(data, initial=_general(policy))
-        shown = policy.routes[:ROUTES]
-        self.routes = [
-            _RouteForms(number, shown[number] if number < len(shown) else None, data)
-            for number in range(min(len(shown) + 1, ROUTES))
-        ]
+    As many as the policy has and one more of each; `add` is the deed of a button that asks for
+    another route, or for another step of a group: what was entered is shown again with it.
+    """
+
+    def __init__(self, *, policy: Policy, data: Any = None, add: str = "") -> None:
+        self._data, self._shows_again = data, bool(add)
+        routes = list(policy.routes)
+        count = len(routes) + 1
         if data is not None:
-            posted = [n for n in range(ROUTES) if f"r{n}-name" in data]
-            self.routes = [_RouteForms(n, None, data) for n in posted]
-        self.otherwise = _steps("o", policy.otherwise, data)
+            count = _posted(data, "r{}-name", MOST_ROUTES) + (add == "route")
+        self.form = self._form(PolicyForm, initial=_general(policy))
+        self.routes = [
+            self._route(n, routes[n] if n < len(routes) else None, add)
+            for n in range(min(count, MOST_ROUTES))
+        ]
+        self.otherwise = self._steps("o", policy.otherwise, add)
+
+    @property
+    def may_add(self) -> bool:
+        """Tell whether there may be another route."""
+        return len(self.routes) < MOST_ROUTES
+
+    def _form(self, kind: type[_F], **options: Any) -> _F:
+        """Return a form of what was posted, or shown again without judging it."""
+        if self._data is None or not self._shows_again:
+            return kind(self._data, **options)
+        blank = kind(**options)
+        values = {
+            name: field.widget.value_from_datadict(self._data, {}, blank.add_prefix(name))
+            for name, field in blank.fields.items()
+        }
+        return kind(**{**options, "initial": values})
+
+    def _route(self, number: int, route: Route | None, add: str) -> _RouteForms:
+        prefix = f"r{number}"
+        form = self._form(RouteForm, prefix=prefix, initial=_route_initial(route))
+        steps = self._steps(f"{prefix}s", route.steps if route else (), add)
+        data = self._data
+        is_new = data is not None and f"{prefix}-name" not in data
+        is_open = (
+            route is not None
+            or is_new
+            or add == f"step:{prefix}s"
+            or (data is not None and bool(data.get(f"{prefix}-name", "").strip()))
+        )
+        return _RouteForms(number + 1, f"{prefix}s", form, steps, is_open)
+
+    def _steps(self, prefix: str, steps: tuple[StepRule, ...], add: str) -> list[StepForm]:
+        """Return the forms of the steps, and one more to fill in."""
+        count = max(len(steps) + 1, 2)
+        if self._data is not None:
+            count = max(_posted(self._data, prefix + "{}-name", MOST_STEPS), 2)
+            count += add == f"step:{prefix}"
+        return [
+            self._form(
+                StepForm,
+                prefix=f"{prefix}{number}",
+                initial=_step_initial(steps[number]) if number < len(steps) else {},
+                use_required_attribute=False,
+            )
+            for number in range(min(count, MOST_STEPS))
+        ]
 
     def is_valid(self) -> bool:
         """Tell whether every form can be read."""
@@ -177,30 +231,25 @@ class Editor:
         }
 
 
+@dataclass(frozen=True, slots=True)
 class _RouteForms:
-    """One route with its steps."""
+    """One route with its steps; `group` is what a button for another step names."""
 
-    def __init__(self, number: int, route: Route | None, data: Any) -> None:
-        self.number = number + 1
-        self.form = RouteForm(data, prefix=f"r{number}", initial=_route_initial(route))
-        self.steps = _steps(f"r{number}s", route.steps if route else (), data)
-        self.is_open = route is not None or (
-            data is not None and bool(data.get(f"r{number}-name", "").strip())
-        )
+    number: int
+    group: str
+    form: RouteForm
+    steps: list[StepForm]
+    is_open: bool
+
+    @property
+    def may_add(self) -> bool:
+        """Tell whether there may be another step."""
+        return len(self.steps) < MOST_STEPS
 
 
-def _steps(prefix: str, steps: tuple[StepRule, ...], data: Any) -> list[StepForm]:
-    """Return the forms of the steps, and one more to fill in."""
-    count = 3 if data is not None else min(max(len(steps) + 1, 2), 3)
-    return [
-        StepForm(
-            data,
-            prefix=f"{prefix}{number}",
-            initial=_step_initial(steps[number]) if number < len(steps) else {},
-            use_required_attribute=False,
-        )
-        for number in range(count)
-    ]
+def _posted(data: Any, name: str, most: int) -> int:
+    """Return how many forms of a kind were posted."""
+    return next((n for n in range(most) if name.format(n) not in data), most)
 
 
 def _read(steps: list[StepForm]) -> list[dict[str, Any]]:
@@ -208,13 +257,14 @@ def _read(steps: list[StepForm]) -> list[dict[str, Any]]:
 
 
 def fits(policy: Policy) -> bool:
-    """Tell whether the form can show a policy whole; larger ones are written by the API."""
+    """Tell whether the form can show a policy whole; others are written by the API."""
     groups = [policy.otherwise, *(route.steps for route in policy.routes)]
-    plain = all(
-        len(steps) <= 3 and all(_who(step.approvers) is not None for step in steps)
+    usual = StepRule(name="", approvers=Approvers()).escalate_to
+    return all(
+        _who(step.approvers) is not None and step.escalate_to == usual
         for steps in groups
+        for step in steps
     )
-    return plain and len(policy.routes) <= ROUTES
 
 
 def _general(policy: Policy) -> dict[str, Any]:
@@ -249,7 +299,7 @@ def _step_initial(step: StepRule) -> dict[str, Any]:
         "people": ", ".join(sorted(step.approvers.people)),
         "quorum": step.quorum,
         "hours": step.hours,
-        "order": str(min(step.order, 3)),
+        "order": str(step.order),
     }
 
 

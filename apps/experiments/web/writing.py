@@ -58,6 +58,8 @@ class NewRequest(PageMixin, TemplateView):
             form=forms[0],
             plans=[(plan, _is_open(number, plan)) for number, plan in enumerate(forms[1:])],
             teams=known,
+            products=[one.code for one in directory.products(today)],
+            features=[one.code for one in directory.features(today)],
             models=used_models(),
             currency=tenants.current().currency,
             cancel_url=self._cancel_url,
