@@ -120,6 +120,22 @@ def test_a_call_that_fails_gives_the_money_back(hook: FinOpsGuard, platform: Gua
     asyncio.run(until(lambda: platform.states() == ["void", "void"]))
 
 
+def test_a_sync_call_that_litellm_never_began_gives_the_money_back(
+    hook: FinOpsGuard, platform: Guardrails
+) -> None:
+    with pytest.raises(litellm.exceptions.BadRequestError, match="LLM Provider NOT provided"):
+        hook.completion("nobody-knows-it", CALL["messages"])
+    asyncio.run(until(lambda: platform.states() == ["void"]))
+
+
+def test_a_sync_call_takes_model_and_messages_as_litellm_does(
+    hook: FinOpsGuard, client: Client, platform: Guardrails
+) -> None:
+    answer = hook.completion(CALL["model"], CALL["messages"], mock_response="Hello.")
+    asyncio.run(until(lambda: client.stats().accepted == 1))
+    assert platform.events[answer.id]["hold"] in platform.holds
+
+
 def test_a_sync_call(hook: FinOpsGuard, client: Client, platform: Guardrails) -> None:
     answer = hook.completion(**CALL, mock_response="Hello.")
     asyncio.run(until(lambda: client.stats().accepted == 1))

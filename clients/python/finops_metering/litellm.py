@@ -20,7 +20,7 @@ import logging
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from threading import Lock
 from typing import Any, Literal
@@ -106,17 +106,25 @@ class FinOpsGuard(CustomLogger):
             self._keep(call, await Asking(self.guard, **self._question(kwargs, kind)))
         return None
 
-    def completion(self, **kwargs: Any) -> Any:
+    def completion(self, model: str, messages: Sequence[Any] | None = None, **kwargs: Any) -> Any:
         """Call `litellm.completion` under the guard: LiteLLM asks nobody before a sync call.
+
+        What it held is given back when the call fails, also where LiteLLM logs no failure, as of a
+        model that it knows no provider of.
 
         :raises Denied: when the answer is no.
         """
+        kwargs |= {"model": model, "messages": list(messages or ())}
         call = kwargs.setdefault("litellm_call_id", minter.mint())
         if (block := current_hold()) is not None:
             self._keep(call, block, ended_by="block")
         else:
             self._keep(call, self.guard.authorize(**self._question(kwargs, "completion")))
-        return litellm.completion(**kwargs)
+        try:
+            return litellm.completion(**kwargs)
+        except Exception:
+            self._failed(kwargs)
+            raise
 
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
