@@ -92,7 +92,9 @@ def _set(
         currency=tenant.currency,
         scope=wish.scope,
         window=wish.window,
-        starts_on=None if wish.window is Window.ROLLING else first.first_day,
+        starts_on=None
+        if wish.window is Window.ROLLING
+        else first_day_of(wish.window, first.first_day),
         days=wish.days,
         limit=wish.limit,
         rollover=wish.rollover,
