@@ -32,6 +32,7 @@ from apps.chargeback.domain.variance import BRIDGE
 from apps.core.domain.canonical import canonical_json
 from apps.core.domain.money import minor_quantum
 from apps.core.domain.months import Month
+from apps.documents.adapters.layouts.statement import Issue, layout
 from tests.chargeback.sample import (
     ASSISTANT,
     NOBODY,
@@ -159,6 +160,35 @@ def test_lines_that_miss_the_cost_base_are_refused() -> None:
             base_billed=Decimal("30118.5845845"),
             currency="USD",
         )
+
+
+def test_a_correction_says_why_and_an_accrual_that_it_is_one() -> None:
+    """Late usage and what takes an accrual back are two lines, though all else is equal."""
+    late = replace(direct("input_tokens", "1", "3"), original_month=SEPTEMBER, basis="metered")
+    back = replace(late, source="back", effective=Decimal(-2), billed=Decimal(-2), basis="reversed")
+    bill = replace(late, source="bill", effective=Decimal(5), billed=Decimal(5), basis="billed")
+    accrued = replace(direct("input_tokens", "1", "4"), source="now", basis="accrued")
+    metered = replace(accrued, source="own", basis="metered")
+    payload = payload_of(SEARCH, [late, back, bill, accrued, metered])
+    told = {line.get("reason"): Decimal(line["amount"]) for line in payload["lines"]}
+    assert told == {
+        "late_usage": Decimal(3),
+        "taken_back": Decimal(-2),
+        "late_bill": Decimal(5),
+        "accrued": Decimal(4),
+        None: Decimal(4),
+    }
+    for locale, reason in (
+        ("en-US", "Late or corrected usage"),
+        ("de-DE", "Verspäteter oder berichtigter Verbrauch"),
+        ("fr-FR", "Usage tardif ou rectifié"),
+    ):
+        printed = layout(payload=payload, issue=Issue(), data_hash="", locale=locale)
+        assert reason in {row["reason"] for row in printed["corrections"]}
+        assert {row["reason"] != "" for group in printed["direct"] for row in group["rows"]} == {
+            True,
+            False,
+        }
 
 
 # ------------------------------------------------------------------------------------ variance

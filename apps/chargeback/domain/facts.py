@@ -51,7 +51,8 @@ class ChargeLine:
     """One line of a published run on the team axis, amounts exact at 1e-12.
 
     `quantity` is in `unit`s. `driver_value` of `driver_total` is what a shared line was split by.
-    `original_month` is the month of use when the line corrects an earlier, closed month.
+    `original_month` is the month of use when the line corrects an earlier, closed month. `basis`
+    is why the cost base holds its source: metered, accrued, billed, true_up or reversed.
     """
 
     source: str
@@ -73,6 +74,7 @@ class ChargeLine:
     unit: str = ""
     price: PriceFacts | None = None
     original_month: Month | None = None
+    basis: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from apps.chargeback.domain.facts import ChargeLine, Kind, PriceFacts
-from apps.chargeback.domain.rows import Row
+from apps.chargeback.domain.rows import Row, reason_of
 from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.money import EXACT, minor_quantum, published
 
@@ -76,6 +76,7 @@ def _measure(row: Row, line: ChargeLine) -> dict[str, Any]:
         "quantity": _plain(row.quantity),
         "price": _price(line.price) if measured and line.price else None,
         "original_month": str(line.original_month) if line.original_month else None,
+        **({"reason": reason} if (reason := reason_of(line)) else {}),
     }
 
 

@@ -6,11 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from apps.chargeback.domain.facts import ChargeLine, Kind, PriceFacts
 from apps.chargeback.domain.rounding import ROUNDING_KEY, exact_sum, over_rows
 from apps.core.domain.canonical import plain_decimal
 from apps.core.domain.money import EXACT
+
+ACCRUED: Final = "accrued"
+_CORRECTS: Final = {
+    "metered": "late_usage",
+    ACCRUED: "late_usage",
+    "billed": "late_bill",
+    "true_up": "true_up",
+    "reversed": "taken_back",
+}
 
 
 class Section(StrEnum):
@@ -75,10 +85,19 @@ def section_of(line: ChargeLine) -> Section:
     }[line.kind]
 
 
+def reason_of(line: ChargeLine) -> str:
+    """Return why a line corrects an earlier month, or that it stands for a bill to come."""
+    if line.original_month is not None:
+        return _CORRECTS.get(line.basis, "")
+    is_direct = line.kind in (Kind.DIRECT, Kind.UNALLOCATED)
+    return ACCRUED if is_direct and line.basis == ACCRUED else ""
+
+
 def key_of(line: ChargeLine) -> str:
     """Return the key of the row to which a line belongs; stable between runs."""
-    section = section_of(line)
-    return "|".join((section.value, *_KEY_PARTS[section](line)))
+    section, reason = section_of(line), reason_of(line)
+    key = "|".join((section.value, *_KEY_PARTS[section](line)))
+    return f"{key}|{reason}" if reason else key
 
 
 def pool_of(line: ChargeLine) -> str:

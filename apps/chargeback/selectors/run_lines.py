@@ -97,6 +97,7 @@ def _line(
         unit=line.unit,
         price=_price(line, prices),
         original_month=_original_month(line, month),
+        basis=line.basis,
         tags=_tags(line),
     )
 

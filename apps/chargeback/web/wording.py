@@ -59,6 +59,15 @@ def what_of(line: Mapping[str, Any]) -> str:
     return "rounding to cents" if line["section"] == "rounding" else str(line["heading"])
 
 
+_REASONS: Final = {
+    "accrued": "accrued, the bill is not there yet",
+    "late_usage": "late or corrected usage",
+    "late_bill": "bill that came after the close",
+    "true_up": "difference to the bill",
+    "taken_back": "takes back an accrual or an earlier bill",
+}
+
+
 def detail_of(line: Mapping[str, Any]) -> str:
     """Return the kind of a line with its meter, month of use or receiver."""
     parts = [
@@ -66,6 +75,7 @@ def detail_of(line: Mapping[str, Any]) -> str:
         meter_of(line["meter"]) if line["meter"] else "",
         f"used in {presentation.month(line['original_month'])}" if line["original_month"] else "",
         f"borne by {line['receiver']}" if line["receiver"] else "",
+        _REASONS.get(line.get("reason", ""), ""),
     ]
     return ", ".join(part for part in parts if part)
 

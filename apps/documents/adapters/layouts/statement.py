@@ -27,7 +27,7 @@ from apps.documents.domain.paper import paper_of
 
 TEMPLATE: Final = "documents/statement.html"
 STYLESHEET: Final = "documents/statement.css"
-TEMPLATE_VERSION: Final = "statement/3"
+TEMPLATE_VERSION: Final = "statement/4"
 
 _FLOWING: Final = 6
 """Statements with up to this many lines go on below the first page's summary."""

@@ -66,7 +66,8 @@ def _trend_finding(points: list[Payload], words: Words) -> str:
         key = "trend_highest"
     elif totals[-1] < min(totals[:-1]):
         key = "trend_lowest"
-    return words(key, month=month, count=len(totals))
+    finding = words(key, month=month, count=len(totals))
+    return finding[:1].upper() + finding[1:]
 
 
 def _short_month(month: str) -> str:

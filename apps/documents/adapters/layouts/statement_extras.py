@@ -38,7 +38,7 @@ def _budget(fact: Payload, words: Words) -> dict[str, Any]:
     currency = fact["currency"]
     return {
         "name": fact["name"],
-        "scope": ", ".join(f"{key} {value}" for key, value in fact["scope"].items()),
+        "scope": ", ".join(f"{words.dimension(key)} {code}" for key, code in fact["scope"].items()),
         "amount": _money(fact["amount"], currency),
         "spent": _money(fact["spent"], currency),
         "used": words.percent(fact["used"]),

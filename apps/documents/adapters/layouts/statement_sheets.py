@@ -35,6 +35,7 @@ _LINE_COLUMNS: Final[tuple[tuple[Column, Callable[[Line], Any]], ...]] = (
     (Column("driver_total", Cell.NUMBER), lambda line: line["driver_total"]),
     (Column("pool_total", Cell.EXACT), lambda line: line["pool_total"]),
     (Column("original_month"), lambda line: line["original_month"]),
+    (Column("reason"), lambda line: line.get("reason")),
     (Column("exact", Cell.EXACT), lambda line: line["exact"]),
     (Column("amount", Cell.NUMBER), lambda line: line["amount"]),
 )

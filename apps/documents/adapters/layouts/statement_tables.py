@@ -95,6 +95,7 @@ def _direct_row(line: Line, words: Words) -> Row:
     price = line["price"]
     return {
         "name": words.meter(line["meter"]) if line["meter"] else line["product"],
+        "reason": _reason(line, words),
         "quantity": presentation.number(line["quantity"]),
         "price": words.unit_price(price | {"unit": line["unit"]})
         if price
@@ -103,6 +104,12 @@ def _direct_row(line: Line, words: Words) -> Row:
         "since": _since(price, words),
         "amount": words.figure(line["amount"]),
     }
+
+
+def _reason(line: Line, words: Words) -> str:
+    """Return why a line corrects, or that it is accrued; older payloads do not say."""
+    reason = line.get("reason")
+    return words(f"reason_{reason}") if reason else ""
 
 
 def _since(price: Line | None, words: Words) -> str:
@@ -157,9 +164,10 @@ def _four(amount: str) -> Decimal:
 
 def _correction(line: Line, words: Words) -> Row:
     measured = line["meter"] is not None
-    name = f"{line['heading']}, {words.meter(line['meter'])}" if measured else line["heading"]
+    name = f"{line['heading']}, {words.meter(line['meter'])}" if line["meter"] else line["heading"]
     return {
         "name": name,
+        "reason": _reason(line, words),
         "month": words.month(line["original_month"]),
         "quantity": presentation.number(line["quantity"]) if measured else MISSING,
         "price": words.unit_price(line["price"] | {"unit": line["unit"]})

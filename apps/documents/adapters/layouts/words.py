@@ -89,6 +89,10 @@ class Words:
         """Return a meter in plain words; a meter of the tenant's own keeps its code."""
         return self.texts.get(f"meter_{code}", code)
 
+    def dimension(self, code: str) -> str:
+        """Return what a budget or filter is about in plain words; an unknown one keeps its code."""
+        return self.texts.get(f"dimension_{code}", code)
+
     def unit_price(self, price: Mapping[str, Any]) -> str:
         """Return a price with its unit: $2.50 per 1M tokens; digits are never dropped."""
         size, unit = int(price["unit_size"]), str(price["unit"])

@@ -130,10 +130,15 @@ TEXTS: Final[Mapping[str, str]] = {
     "share": "Anteil",
     "pool_total": "Poolsumme",
     "corrections_title": "Korrekturen früherer Monate",
-    "corrections_note": "Verspäteter, geänderter oder stornierter Verbrauch abgeschlossener "
+    "corrections_note": "Verspätete oder berichtigte Verbräuche und Rechnungen abgeschlossener "
     "Monate. "
     "Ausgestellte Abrechnungen bleiben unverändert.",
     "original_month": "Monat der Nutzung",
+    "reason_accrued": "Abgegrenzt: die Rechnung liegt noch nicht vor",
+    "reason_late_usage": "Verspäteter oder berichtigter Verbrauch",
+    "reason_late_bill": "Rechnung, die nach dem Abschluss kam",
+    "reason_true_up": "Differenz zur Rechnung",
+    "reason_taken_back": "Nimmt eine Abgrenzung oder frühere Rechnung zurück",
     "markup_title": "Aufschläge und Umbuchungen",
     "item": "Posten",
     "receiver": "Empfänger",
@@ -266,4 +271,17 @@ TEXTS: Final[Mapping[str, str]] = {
     "meter_output_audio_tokens": "Audio-Ausgabe",
     "meter_requests": "Anfragen",
     "meter_web_searches": "Websuchen",
+    # Dimensions of budgets
+    "dimension_team": "Team",
+    "dimension_cost_center": "Kostenstelle",
+    "dimension_product": "Produkt",
+    "dimension_feature": "Funktion",
+    "dimension_customer": "Kunde",
+    "dimension_experiment": "Experiment",
+    "dimension_environment": "Umgebung",
+    "dimension_provider": "Anbieter",
+    "dimension_model": "Modell",
+    "dimension_family": "Modellfamilie",
+    "dimension_credential": "Schlüssel",
+    "dimension_account": "Konto",
 }
