@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,7 +26,7 @@ from apps.allocation.selectors import Axis
 from apps.audit import selectors as audit
 from apps.chargeback import selectors as chargeback
 from apps.chargeback import services as chargeback_services
-from apps.chargeback.domain.journal import AccountOf, MappingKind
+from apps.chargeback.domain.journal import AccountOf, JournalFacts, MappingKind
 from apps.closing import selectors as closes
 from apps.closing import services as closing
 from apps.closing.selectors import CloseRunFacts, RunState
@@ -52,13 +51,18 @@ Cast = dict[str, Actor]
 
 
 @pytest.fixture
-def cast(acme: Any, settings: Any, tmp_path: Path) -> Iterator[Cast]:
+def cast(acme: Any, settings: Any, tmp_path: Path) -> Cast:
     """Enter the organization, its prices, its people and the rule for the shared gateway."""
+    return entered(settings, tmp_path)
+
+
+def entered(settings: Any, folder: Path) -> Cast:
+    """Enter an organization into the current tenant; its documents are kept in a folder."""
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {
             "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(tmp_path)},
+            "OPTIONS": {"location": str(folder)},
         },
     }
     enter_directory()
@@ -78,7 +82,7 @@ def cast(acme: Any, settings: Any, tmp_path: Path) -> Iterator[Cast]:
         "first_month": "2026-01",
     }
     allocations.save_rule(rule=read_rule(rule, first_month=JANUARY), actor=SYSTEM, now=FIRST)
-    yield {name: accounts.actor_of_person(f"{name}@example.com") for name, _ in people}
+    return {name: accounts.actor_of_person(f"{name}@example.com") for name, _ in people}
 
 
 def usage(team: str, count: int, *, mark: str = "", day: int = 15, now: datetime = FIRST) -> None:
@@ -141,6 +145,16 @@ def files(month: Month) -> list[str]:
     ]
 
 
+def book(month: Month) -> JournalFacts:
+    """Give every cost center an account and make the journal of a month."""
+    for code, _ in chargeback.mapping_gaps(month=month, actor=ACTOR).centers:
+        account = AccountOf(
+            kind=MappingKind.COST_CENTER, key=code, account="6400", valid_from=month
+        )
+        chargeback_services.map_account(mapping=account, actor=ACTOR, now=FIRST)
+    return chargeback_services.prepare_journal(month=month, actor=ACTOR, now=FIRST)
+
+
 def test_every_cent_reaches_a_statement(cast: Cast) -> None:
     january()
     run = close(JANUARY, cast, FIRST)
@@ -183,12 +197,7 @@ def test_the_chain_of_sums_is_proved_by_one_command(cast: Cast) -> None:
     for stage in ("rated usage", "bills", "cost base", "lines by customer", "3 statements"):
         assert stage in names
     assert "No journal has been made." in proof.notes
-    for code, _ in chargeback.mapping_gaps(month=JANUARY, actor=ACTOR).centers:
-        account = AccountOf(
-            kind=MappingKind.COST_CENTER, key=code, account="6400", valid_from=JANUARY
-        )
-        chargeback_services.map_account(mapping=account, actor=ACTOR, now=FIRST)
-    booked = chargeback_services.prepare_journal(month=JANUARY, actor=ACTOR, now=FIRST)
+    booked = book(JANUARY)
     [link] = [one for one in closes.proof_of(month=JANUARY).links if "journal" in one.name]
     assert (link.name, link.difference) == (f"statements = journal {booked.batch}", Decimal(0))
     out = io.StringIO()
