@@ -6,8 +6,9 @@ Eight connections each ask about one call a request; each draws the team's hard 
 production, and 200 other budgets stand beside them. `check` holds nothing; `authorize` bears an
 Idempotency-Key of its own, keeps its decision, and holds money in both, in one synchronous
 commit. Printed are the 99th percentiles against those of the echo of the same round.
-In process, one authorization after another is measured against what no durable reservation can do
-without: one UPDATE that is guarded by a CHECK, committed synchronously.
+In process, four threads that authorize are measured against four that run what no durable, repeatable
+reservation can do without: one prepared statement that enters a key in a ledger, if it is new, and
+adds to a row that is guarded by a CHECK, committed synchronously.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ import os
 import secrets
 import statistics
 import time
+import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
+from threading import Barrier
+from typing import Any, Final
 
 from benchmarks.http_ingest import boundless, granian
 from benchmarks.ingest import tenant
@@ -28,9 +32,10 @@ from benchmarks.load import Load, Loads, Target
 from benchmarks.rounds import interleaved
 
 CONNECTIONS: Final = 8
+THREADS: Final = 4
 ROUNDS: Final = 7
 SECONDS: Final = 2.0
-ONES: Final = 150
+ONES: Final = 100
 OTHERS: Final = 200
 TEAMS: Final = 12
 BODY: Final = (
@@ -90,13 +95,56 @@ def _budget(name: str, scope: dict[str, str]) -> None:
 
 
 def in_process() -> None:
-    """Print how many authorizations a second one writer does, against guarded statements."""
+    """Print how many authorizations a second four threads do, against guarded statements."""
     authorize = authorizing()
-    cases = {"authorize, in process": lambda: rate(authorize)}
     reserve = guarded()
-    rate(authorize)
-    for ratio in interleaved(lambda: rate(reserve), cases, rounds=ROUNDS):
-        print(f"guardrails, {ratio} (guarded statements)")
+    with Crew() as crew:
+        cases = {"authorize, in process": lambda: crew.rate(authorize)}
+        crew.rate(authorize)
+        crew.rate(reserve)
+        for ratio in interleaved(lambda: crew.rate(reserve), cases, rounds=ROUNDS):
+            print(f"guardrails, {ratio} (guarded statements, {THREADS} threads)")
+
+
+class Crew:
+    """Threads that are at hand with their connections, on the schema of whoever calls them."""
+
+    def __enter__(self) -> Crew:
+        self._pool = ThreadPoolExecutor(THREADS)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        list(self._pool.map(lambda _: self._done(), range(THREADS)))
+        self._pool.shutdown()
+
+    def rate(self, act: Callable[[], None]) -> float:
+        """Return how many acts a second the threads do together."""
+        from apps.tenants import selectors as tenants
+
+        facts = tenants.current()
+        start = Barrier(THREADS + 1)
+        jobs = [self._pool.submit(self._work, facts, start, act) for _ in range(THREADS)]
+        start.wait()
+        begin = time.perf_counter()
+        for job in jobs:
+            job.result()
+        return THREADS * ONES / (time.perf_counter() - begin)
+
+    @staticmethod
+    def _work(facts: Any, start: Barrier, act: Callable[[], None]) -> None:
+        from apps.core.db import enter_tenant
+
+        enter_tenant(facts)
+        start.wait()
+        for _ in range(ONES):
+            act()
+
+    @staticmethod
+    def _done() -> None:
+        from django.db import connection
+
+        time.sleep(0.05)  # so that every thread takes one
+        connection.close()
 
 
 def authorizing() -> Callable[[], None]:
@@ -117,33 +165,31 @@ def authorizing() -> Callable[[], None]:
 
 
 def guarded() -> Callable[[], None]:
-    """Give one statement that reserves under a CHECK and is durable when it returns."""
+    """Give one statement that reserves once a key, under a CHECK, durable when it returns."""
     from django.db import connection
 
     from apps.core.db import as_owner, current_schema
+    from apps.usage.adapters.packed import server_cursor
 
-    table = f"{current_schema()}.bench_budget"
+    budget, ledger = f"{current_schema()}.bench_budget", f"{current_schema()}.bench_ledger"
     with as_owner(), connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE TABLE {table} (id bigint PRIMARY KEY, spent numeric NOT NULL, held numeric "
+            f"CREATE TABLE {budget} (id bigint PRIMARY KEY, spent numeric NOT NULL, held numeric "
             "NOT NULL, room numeric NOT NULL, CHECK (spent + held <= room))"
         )
-        cursor.execute(f"INSERT INTO {table} VALUES (1, 0, 0, 1e12)")
-        cursor.execute(f"GRANT SELECT, UPDATE ON {table} TO PUBLIC")
-    statement = f"UPDATE {table} SET held = held + %s WHERE id = 1"
+        cursor.execute(f"CREATE TABLE {ledger} (key uuid PRIMARY KEY, amount numeric NOT NULL)")
+        cursor.execute(f"INSERT INTO {budget} VALUES (1, 0, 0, 1e12)")
+        cursor.execute(f"GRANT SELECT, INSERT, UPDATE ON {budget}, {ledger} TO PUBLIC")
+    statement = (
+        f"WITH entry AS (INSERT INTO {ledger} VALUES (%s, %s) ON CONFLICT DO NOTHING "  # noqa: S608
+        f"RETURNING amount) UPDATE {budget} SET held = held + entry.amount FROM entry WHERE id = 1"
+    )
 
     def reserve() -> None:
         with connection.cursor() as cursor:
-            cursor.execute(statement, [Decimal("0.006")])
+            server_cursor(cursor).execute(statement, [uuid.uuid4(), Decimal("0.006")])
 
     return reserve
-
-
-def rate(act: Callable[[], None]) -> float:
-    begin = time.perf_counter()
-    for _ in range(ONES):
-        act()
-    return ONES / (time.perf_counter() - begin)
 
 
 # Over HTTP ---------------------------------------------------------------------------------------

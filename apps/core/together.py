@@ -33,6 +33,8 @@ MOST_WRITERS: Final = 8
 CHECKED_EVERY: Final = 512
 """Groups after which a writer looks whether its connection has grown too old."""
 
+_MOST_SIZES: Final = 4_096
+
 IDLE_SECONDS: Final = 5.0
 """After so long without work a writer closes its connection and ends."""
 
@@ -69,12 +71,22 @@ class _Ticket(Generic[Item, Result]):
 class _Line(Generic[Item, Result]):
     """The requests of a tenant that wait; it stands from the first of them to the last."""
 
-    __slots__ = ("schema", "tenant", "waiting")
+    __slots__ = ("bell", "schema", "tenant", "waiting", "wanted")
 
     def __init__(self, tenant: HasSchema) -> None:
         self.tenant = tenant
         self.schema = tenant.schema_name
         self.waiting: deque[_Ticket[Item, Result]] = deque()
+        self.wanted = 0
+        self.bell = Lock()
+        self.bell.acquire()
+
+    def join(self, ticket: _Ticket[Item, Result]) -> None:
+        """Line up; whoever completes the company that is waited for rings."""
+        self.waiting.append(ticket)
+        if self.wanted and len(self.waiting) >= self.wanted:
+            self.wanted = 0
+            self.bell.release()
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -84,6 +96,8 @@ class GroupCommit(Generic[Item, Result]):
     none of them; an exception among its outcomes is one request's own. Tenants do not wait for
     each other while there are writers. How many requests may wait is the caller's to say.
     `name` is that of the threads, and `weight` what a request adds to the size of its group.
+    Callers who come back as soon as they are answered meet a writer that already serves the first
+    of them; so for at most `patience` seconds it waits for as many as it served the last time.
     """
 
     def __init__(
@@ -92,9 +106,12 @@ class GroupCommit(Generic[Item, Result]):
         *,
         name: str,
         weight: Callable[[Item], int] = lambda item: 1,
+        patience: float = 0,
     ) -> None:
         self._write = write
         self._weight = weight
+        self._patience = patience
+        self._sizes: dict[str, int] = {}
         self.name = name
         self._lock = Lock()
         self._lines: dict[str, _Line[Item, Result]] = {}
@@ -112,10 +129,10 @@ class GroupCommit(Generic[Item, Result]):
         with self._lock:
             line = self._lines.get(schema)
             if line is not None:
-                line.waiting.append(ticket)
+                line.join(ticket)
             else:
                 line = self._lines[schema] = _Line(tenant)
-                line.waiting.append(ticket)
+                line.join(ticket)
                 self._hand_over(line)
         return ticket.result()
 
@@ -163,13 +180,31 @@ class GroupCommit(Generic[Item, Result]):
     def _group(self, line: _Line[Item, Result]) -> list[_Ticket[Item, Result]]:
         group: list[_Ticket[Item, Result]] = []
         weight = 0
+        self._await_company(line)
         with self._lock:
             while line.waiting and len(group) < MOST_REQUESTS:
                 weight += self._weight(line.waiting[0].item)
                 if group and weight > MOST_WEIGHT:
                     break
                 group.append(line.waiting.popleft())
+            if self._patience:
+                if len(self._sizes) >= _MOST_SIZES:
+                    self._sizes.clear()
+                self._sizes[line.schema] = len(group)
         return group
+
+    def _await_company(self, line: _Line[Item, Result]) -> None:
+        """Wait for as many as came the last time, for a moment; a lone caller waits for nobody."""
+        with self._lock:
+            size = self._sizes.get(line.schema, 1)
+            if not self._patience or len(line.waiting) >= size:
+                return
+            line.wanted = size
+        is_complete = line.bell.acquire(timeout=self._patience)
+        with self._lock:
+            if not is_complete and not line.wanted:
+                line.bell.acquire()  # it was rung just after the time was up
+            line.wanted = 0
 
     def _next(self, line: _Line[Item, Result]) -> _Line[Item, Result] | None:
         """Line up again what came meanwhile, behind the tenants that wait for a writer."""

@@ -18,7 +18,6 @@ from apps.accounts.services.answers import (
     KEPT,
     LOCK,
     Answer,
-    KeyInFlight,
     again,
     check_key,
     key_in_flight,
@@ -28,6 +27,10 @@ from apps.core.db import current_schema
 _TAKE: Final = """
 SELECT pg_try_advisory_xact_lock(%s, hashtext(o.name)) FROM unnest(%s::text[]) AS o(name)
 """
+_ALL_TAKEN: Final = f"""
+NOT EXISTS (SELECT 1 FROM unnest(%(claims)s::text[]) AS o(name)
+             WHERE NOT pg_try_advisory_xact_lock({LOCK}, hashtext(o.name)))
+"""  # noqa: S608 - a number of ours
 _FIND: Final = """
 SELECT a.owner, a.key, a.request_digest, a.status, a.content_type, a.body
   FROM unnest(%s::text[], %s::text[]) AS o(owner, key)
@@ -42,6 +45,13 @@ SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::int2[], %s::text[]
 ON CONFLICT (owner, key) DO UPDATE SET request_digest = excluded.request_digest,
        status = excluded.status, content_type = excluded.content_type, body = excluded.body,
        created_at = excluded.created_at
+"""
+_ADD: Final = """
+INSERT INTO {schema}.accounts_keptanswer (owner, key, request_digest, status, content_type, body,
+       created_at)
+SELECT a.owner, a.key, decode(a.digest, 'hex'), a.status, a.kind, convert_to(a.body, 'UTF8'), a.at
+  FROM jsonb_to_recordset(%(answers)s::jsonb) AS a(owner text, key text, digest text,
+       status smallint, kind text, body text, at timestamptz)
 """
 
 Statement = tuple[str, list[Any]]
@@ -90,8 +100,7 @@ def claim(*, owner: str, key: str, request: bytes) -> Claim:
 
 def take_claims(claims: Sequence[Claim]) -> Statement:
     """Return the statement that holds the keys until the transaction ends: a row each, in order."""
-    schema = current_schema()
-    return _TAKE, [LOCK, [f"{schema}/{one.owner}/{one.key}" for one in claims]]
+    return _TAKE, [LOCK, claim_names(claims)]
 
 
 def find_answers(claims: Sequence[Claim], *, now: datetime) -> Statement:
@@ -123,17 +132,42 @@ def keep_answers(answers: Sequence[tuple[Claim, Answer]], *, now: datetime) -> S
     return _qualified(_KEEP), [list(column) for column in zip(*rows, strict=True)]
 
 
+def claimed_clause() -> str:
+    """Return the condition that the keys `%(claims)s` (`claim_names`) could all be taken."""
+    return _ALL_TAKEN
+
+
+def kept_clause(condition: str) -> str:
+    """Return the INSERT of the answers `%(answers)s` (`answers_shown`) under a condition.
+
+    It fails on a key that is kept already, which `find_answers` then finds.
+    """
+    return _qualified(f"{_ADD} WHERE {condition}")
+
+
+def claim_names(claims: Sequence[Claim]) -> list[str]:
+    """Return what the database locks for keys."""
+    schema = current_schema()
+    return [f"{schema}/{one.owner}/{one.key}" for one in claims]
+
+
+def answers_shown(
+    answers: Sequence[tuple[Claim, Answer]], *, now: datetime
+) -> list[dict[str, Any]]:
+    """Return answers as rows of JSON; their bodies are text."""
+    return [
+        {
+            "owner": one.owner,
+            "key": one.key,
+            "digest": one.digest.hex(),
+            "status": answer.status,
+            "kind": answer.content_type,
+            "body": answer.body.decode(),
+            "at": now,
+        }
+        for one, answer in answers
+    ]
+
+
 def _qualified(statement: str) -> str:
     return statement.replace("{schema}", connection.ops.quote_name(current_schema()))
-
-
-__all__ = [
-    "Claim",
-    "Claims",
-    "KeyInFlight",
-    "claim",
-    "find_answers",
-    "keep_answers",
-    "read_claims",
-    "take_claims",
-]

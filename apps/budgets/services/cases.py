@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -36,12 +36,36 @@ _MOST_TEXT: Final = 256
 _COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens")
 
 
-class Sheet(NamedTuple):
+class Shape(NamedTuple):
+    """What uses with the same tags of the same model have in common on a day."""
+
+    subject: Subject
+    draws: tuple[tuple[BudgetFacts, Days], ...]
+    of_experiment: tuple[Reason, ...]
+    on_failure: OnFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
     """The books that uses are decided by, and which version of the prices was in force."""
 
     book: BudgetBook
     prices: PriceBook
     adopted: tuple[int, datetime]
+    _shapes: dict[tuple[object, ...], Shape] = field(default_factory=dict)
+
+    def shape_of(self, *, ask: Ask, rated: Rated, today: date) -> Shape:
+        """Return the shape of a use; kept, as most uses are like one before."""
+        key = (
+            frozenset(ask.tags.items()),
+            *(rated.provider, rated.model, ask.credential, ask.account, today),
+        )
+        found = self._shapes.get(key)
+        if found is None:
+            if len(self._shapes) >= _MOST_SHAPES:
+                self._shapes.clear()
+            found = self._shapes[key] = _shape(ask, rated, today, self.book)
+        return found
 
 
 def kept_sheet() -> Sheet:
@@ -64,6 +88,7 @@ def fresh_sheet() -> Sheet:
 
 
 _MOST_SHEETS: Final = 64
+_MOST_SHAPES: Final = 4_096
 _sheets: Final[dict[str, Sheet]] = {}
 
 
@@ -104,23 +129,11 @@ def case_of(*, ask: Ask, actor: Actor, now: datetime, sheet: Sheet) -> Case:
     ask = replace(ask, tags=_own_tags(ask.tags, actor))
     book, today = sheet.book, today_of(now)
     rated = rate(ask=ask, book=book, prices=sheet.prices, now=now)
-    subject = book.subject(
-        tags=ask.tags,
-        provider=rated.provider,
-        model=rated.model,
-        credential=ask.credential,
-        account=ask.account,
-        on=today,
-    )
-    parts = tuple(_parts(book, subject, rated, today))
-    reasons = (*_of_policies(ask, subject, rated, book, now), *_of_experiment(subject, parts, book))
-    closed = [one.budget.on_failure for one in parts if one.budget.is_hard] + [
-        one.on_failure
-        for one in book.policies
-        if one.holds_on(today) and matches(one.scope, subject)
-    ]
-    on_failure = OnFailure.CLOSED if OnFailure.CLOSED in closed else OnFailure.OPEN
-    return Case(ask, actor, now, today, rated, parts, reasons, on_failure)
+    shape = sheet.shape_of(ask=ask, rated=rated, today=today)
+    parts = tuple(_parts(book, shape.draws, rated, today))
+    of_policies = _of_policies(ask, shape.subject, rated, book, now)
+    reasons = (*of_policies, *shape.of_experiment)
+    return Case(ask, actor, now, today, rated, parts, reasons, shape.on_failure)
 
 
 def tried(*, ask: Ask, actor: Actor, now: datetime, sheet: Sheet) -> Case | Refusal:
@@ -137,15 +150,40 @@ def judged(case: Case, found: Mapping[Place, Counters]) -> tuple[Reason, ...]:
     return (*case.reasons, *(one for one in objections if one is not None))
 
 
-def _parts(book: BudgetBook, subject: Subject, rated: Rated, today: date) -> Iterator[Part]:
+def _shape(ask: Ask, rated: Rated, today: date, book: BudgetBook) -> Shape:
+    subject = book.subject(
+        tags=ask.tags,
+        provider=rated.provider,
+        model=rated.model,
+        credential=ask.credential,
+        account=ask.account,
+        on=today,
+    )
+    budgets = book.limiting(subject, today)
+    windows = ((one, one.rule.window_of(today)) for one in budgets)
+    draws = tuple((one, window) for one, window in windows if window is not None)
+    closed = [one.on_failure for one, _ in draws if one.is_hard] + [
+        one.on_failure
+        for one in book.policies
+        if one.holds_on(today) and matches(one.scope, subject)
+    ]
+    return Shape(
+        subject,
+        draws,
+        tuple(_of_experiment(subject, [one for one, _ in draws], book)),
+        OnFailure.CLOSED if OnFailure.CLOSED in closed else OnFailure.OPEN,
+    )
+
+
+def _parts(
+    book: BudgetBook, draws: Iterable[tuple[BudgetFacts, Days]], rated: Rated, today: date
+) -> Iterator[Part]:
     amount, currency = rated.estimate.amount, rated.estimate.currency
-    for budget in book.limiting(subject, today):
-        window = budget.rule.window_of(today)
-        if window is not None:
-            need = amount
-            if amount is not None:
-                need = book.converted(amount, currency, budget.currency, today)
-            yield Part(budget, window, need)
+    for budget, window in draws:
+        need = amount
+        if amount is not None:
+            need = book.converted(amount, currency, budget.currency, today)
+        yield Part(budget, window, need)
 
 
 def _of_policies(
@@ -172,10 +210,12 @@ def _of_policies(
     return judge(policies=policies, use=use, zone=zone, justified=book.justified)
 
 
-def _of_experiment(subject: Subject, parts: Iterable[Part], book: BudgetBook) -> list[Reason]:
+def _of_experiment(
+    subject: Subject, budgets: Iterable[BudgetFacts], book: BudgetBook
+) -> list[Reason]:
     """Stop a use under the tag of an experiment that is not approved, or whose money is closed."""
     experiment = subject.values.get("experiment", "")
-    if not experiment or any(one.budget.is_grant for one in parts):
+    if not experiment or any(one.is_grant for one in budgets):
         return []
     state = book.experiment_tags.get(experiment)
     if state is TagState.NOT_APPROVED:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -397,7 +398,12 @@ def _registry(statement: str) -> UUID:
 
 def qualified(statement: str) -> str:
     """Return a statement with its tables in the current schema (rule 11)."""
-    return statement.replace("{schema}", connection.ops.quote_name(current_schema()))
+    return _qualified(statement, current_schema())
+
+
+@lru_cache(maxsize=1_024)
+def _qualified(statement: str, schema: str) -> str:
+    return statement.replace("{schema}", connection.ops.quote_name(schema))
 
 
 def rows_of(statement: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:

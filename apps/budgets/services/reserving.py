@@ -21,12 +21,12 @@ from django.db import OperationalError, connection, transaction
 
 from apps.accounts import services as accounts
 from apps.budgets.domain.decisions import Ask, Decision, Reason, Verdict, worst
-from apps.budgets.services import rooms
+from apps.budgets.services import rooms, swift
 from apps.budgets.services.cases import Case, Sheet, fresh_sheet, judged, kept_sheet, tried
 from apps.budgets.services.counters import Place, qualified
 from apps.budgets.services.rooms import Window
+from apps.budgets.services.swift import Served
 from apps.core.domain.access import Actor
-from apps.core.domain.canonical import canonical_json
 from apps.core.domain.errors import Refusal
 from apps.rating import selectors as rating
 from apps.usage import services as usage
@@ -34,36 +34,14 @@ from apps.usage import services as usage
 JSON: Final = "application/json"
 _ATTEMPTS: Final = 4
 _RETRYABLE: Final = frozenset({"40P01", "40001"})
-_HOLDING: Final = frozenset({Verdict.ALLOW, Verdict.WARN})
+_STOPPING: Final = frozenset({Verdict.NEEDS_APPROVAL, Verdict.DENY})
 
 VERSION: Final = "SELECT version FROM {schema}.budgets_registry WHERE id = 1"
-_KEEP: Final = """
-WITH held AS (
-    INSERT INTO {schema}.budgets_hold (public_id, state, scope, provider, model, amount, currency,
-           made_by, made_by_identity, created_at, expires_at, event_ref)
-    SELECT n.id, 'open', n.scope::jsonb, n.provider, n.model, n.amount, n.currency, n.made_by,
-           n.identity, n.made_at, n.expires_at, ''
-      FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::numeric[], %s::text[],
-                  %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
-        AS n(id, scope, provider, model, amount, currency, made_by, identity, made_at, expires_at)
-    RETURNING id, public_id
-), parts AS (
-    INSERT INTO {schema}.budgets_holdpart (hold_id, window_id, amount)
-    SELECT held.id, p.id, p.amount
-      FROM unnest(%s::uuid[], %s::bigint[], %s::numeric[]) AS p(hold, id, amount)
-      JOIN held ON held.public_id = p.hold
-), room AS (
-    UPDATE {schema}.budgets_budgetwindow AS w SET held = w.held + p.amount
-      FROM unnest(%s::bigint[], %s::numeric[]) AS p(id, amount)
-     WHERE w.id = p.id
-)
-INSERT INTO {schema}.budgets_guardraildecision
-       (public_id, at, actor, request, verdict, reasons, amount, currency, hold)
-SELECT n.id, n.at, n.actor, n.request::jsonb, n.verdict, n.reasons::jsonb, n.amount, n.currency,
-       n.hold
-  FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[],
-              %s::numeric[], %s::text[], %s::uuid[])
-    AS n(id, at, actor, request, verdict, reasons, amount, currency, hold)
+_KEEP: Final = f"""
+WITH held AS ({swift.HOLD} RETURNING id, public_id),
+     parts AS ({swift.PARTS}),
+     room AS ({swift.ROOM})
+{swift.DECIDE}
 """
 
 
@@ -98,6 +76,10 @@ def reserve(asked: Sequence[Asked]) -> list[Outcome]:
     2. Keys taken, versions of the books looked at, windows locked by (budget, first day).
     3. Each is judged by what those before it left, and written down: all of its holds or none.
     """
+    if not connection.in_atomic_block:
+        outcomes = _swiftly(asked)
+        if outcomes is not None:
+            return outcomes
     sheet = kept_sheet()
     for _ in range(_ATTEMPTS - 1):
         try:
@@ -110,13 +92,38 @@ def reserve(asked: Sequence[Asked]) -> list[Outcome]:
     return _attempt(asked, sheet)
 
 
+def _swiftly(asked: Sequence[Asked]) -> list[Outcome] | None:
+    """Serve those who all have room for certain; None when they have to go the other way."""
+    sheet = kept_sheet()
+    cases: list[Case] = []
+    for one in asked:
+        case = tried(ask=one.ask, actor=one.actor, now=one.now, sheet=sheet)
+        if not isinstance(case, Case) or worst(each.verdict for each in case.reasons) in _STOPPING:
+            return None
+        cases.append(case)
+    wanted = swift.wanted_of(cases)
+    keys = None if wanted is None else swift.memory.room_for(wanted)
+    names = [one.claim.name for one in asked if one.claim is not None]
+    if wanted is None or keys is None or len(set(names)) < len(names):
+        return None
+    served = [_served(one, case) for one, case in zip(asked, cases, strict=True)]
+    if not swift.take(served, sheet=sheet, wanted=wanted, keys=keys):
+        return None
+    return [Answered(one.decision, one.answer) for one in served]
+
+
+def _served(asked: Asked, case: Case) -> Served:
+    decision = decided(case, case.reasons, id=uuid.uuid4(), holds=True)
+    return Served(case, decision, asked.claim, _answer(asked.claim, decision))
+
+
 def decided(
     case: Case, reasons: Iterable[Reason], *, id: UUID | None = None, holds: bool = False
 ) -> Decision:
     """Return the decision on a use that has these reasons against it."""
     listed = tuple(reasons)
     verdict = worst(one.verdict for one in listed)
-    is_held = holds and verdict in _HOLDING and any(one.need is not None for one in case.parts)
+    is_held = holds and verdict not in _STOPPING and any(one.need is not None for one in case.parts)
     return Decision(
         id=id,
         verdict=verdict,
@@ -135,8 +142,9 @@ def _goes_away(error: OperationalError) -> bool:
 
 def _attempt(asked: Sequence[Asked], sheet: Sheet) -> list[Outcome]:
     cases = [tried(ask=one.ask, actor=one.actor, now=one.now, sheet=sheet) for one in asked]
+    is_nested = connection.in_atomic_block
     with transaction.atomic():
-        desk = _hold(asked, cases, sheet)
+        desk = _hold(asked, cases, sheet, is_nested=is_nested)
         outcomes = [desk.settled(one, case) for one, case in zip(asked, cases, strict=True)]
         desk.write()
     return outcomes
@@ -148,8 +156,8 @@ class _Desk:
 
     windows: Mapping[Place, Window]
     claims: accounts.Claims
-    served: list[tuple[Case, Decision]] = field(default_factory=list)
-    answers: list[tuple[accounts.Claim, accounts.Answer]] = field(default_factory=list)
+    is_nested: bool
+    served: list[Served] = field(default_factory=list)
     _taken: set[tuple[str, str]] = field(default_factory=set)
 
     def settled(self, asked: Asked, case: Case | Refusal) -> Outcome:
@@ -163,7 +171,9 @@ class _Desk:
         if isinstance(case, Refusal):
             return case
         decision = self._decide(case)
-        return Answered(decision, self._answer(asked.claim, decision))
+        answer = _answer(asked.claim, decision)
+        self.served.append(Served(case, decision, asked.claim, answer))
+        return Answered(decision, answer)
 
     def _answered_before(self, claim: accounts.Claim | None) -> accounts.Answer | None:
         """Return what was answered under the key; of two in one group the second has to wait."""
@@ -181,79 +191,40 @@ class _Desk:
             for part in case.parts:
                 if part.need is not None:
                     self.windows[part.place].take(part.need)
-        self.served.append((case, decision))
         return decision
 
-    def _answer(self, claim: accounts.Claim | None, decision: Decision) -> accounts.Answer | None:
-        if claim is None:
-            return None
-        answer = accounts.Answer(200, JSON, orjson.dumps(decision.as_dict()))
-        self.answers.append((claim, answer))
-        return answer
-
     def write(self) -> None:
-        """Write down decisions, holds, what windows hold, and answers; one exchange."""
+        """Write down decisions, holds, what windows hold, and answers, and commit; one exchange."""
+        for place, window in self.windows.items():
+            swift.memory.note(place, window.key, window.counters.left)
         if not self.served:
             return
-        latest = max(case.now for case, _ in self.served)
+        latest = max(one.case.now for one in self.served)
+        keys = {place: window.key for place, window in self.windows.items()}
+        moved = {one.key: one.more for one in self.windows.values() if one.more}
+        rows = swift.rows_of(self.served, keys=keys, moved=moved)
+        answers = [
+            (one.claim, one.answer)
+            for one in self.served
+            if one.claim is not None and one.answer is not None
+        ]
         with usage.asking() as questions:
-            questions.ask(qualified(_KEEP), [*self._holds(), *self._parts(), *self._decisions()])
-            if self.answers:
-                questions.ask(*accounts.keep_answers(self.answers, now=latest))
-
-    def _holds(self) -> list[list[Any]]:
-        rows = [
-            (
-                decision.hold,
-                canonical_json(case.ask.tags).decode(),
-                case.rated.provider,
-                case.rated.model,
-                decision.estimate.amount,
-                decision.estimate.currency,
-                case.actor.label,
-                case.actor.identity,
-                case.now,
-                decision.expires_at,
-            )
-            for case, decision in self.served
-            if decision.hold is not None
-        ]
-        return _columns(rows, 10)
-
-    def _parts(self) -> list[list[Any]]:
-        rows = [
-            (decision.hold, self.windows[part.place].key, part.need)
-            for case, decision in self.served
-            if decision.hold is not None
-            for part in case.parts
-            if part.need is not None
-        ]
-        moved = sorted((one.key, one.more) for one in self.windows.values() if one.more)
-        return [*_columns(rows, 3), *_columns(moved, 2)]
-
-    def _decisions(self) -> list[list[Any]]:
-        rows = [
-            (
-                decision.id,
-                case.now,
-                case.actor.label,
-                canonical_json(case.ask.as_json()).decode(),
-                decision.verdict.value,
-                canonical_json([one.as_dict() for one in decision.reasons]).decode(),
-                decision.estimate.amount,
-                decision.estimate.currency,
-                decision.hold,
-            )
-            for case, decision in self.served
-        ]
-        return _columns(rows, 9)
+            questions.ask(qualified(_KEEP), rows)
+            if answers:
+                questions.ask(*accounts.keep_answers(answers, now=latest))
+            if not self.is_nested:
+                questions.commit()
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * count
+def _answer(claim: accounts.Claim | None, decision: Decision) -> accounts.Answer | None:
+    if claim is None:
+        return None
+    return accounts.Answer(200, JSON, orjson.dumps(decision.as_dict()))
 
 
-def _hold(asked: Sequence[Asked], cases: Sequence[Case | Refusal], sheet: Sheet) -> _Desk:
+def _hold(
+    asked: Sequence[Asked], cases: Sequence[Case | Refusal], sheet: Sheet, *, is_nested: bool
+) -> _Desk:
     """Take keys and lock windows until the transaction ends; one exchange.
 
     :raises SheetMoved: when budgets or prices are others than those of the sheet.
@@ -275,7 +246,7 @@ def _hold(asked: Sequence[Asked], cases: Sequence[Case | Refusal], sheet: Sheet)
     check_versions(sheet, *state)
     today = max((one.today for one in good), default=now.date())
     windows = rooms.locked(list(rows), places, today=today, now=now)
-    return _Desk(windows, accounts.read_claims(claims, taken, answered))
+    return _Desk(windows, accounts.read_claims(claims, taken, answered), is_nested)
 
 
 def ask_versions(questions: usage.Questions) -> tuple[Iterable[Any], Iterable[Any]]:
