@@ -13,9 +13,9 @@ _ordinary = get_wsgi_application()
 from django.conf import settings  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
 
-from finops_platform.door import EventsDoor  # noqa: E402 - it needs the apps
+from finops_platform.doors import ShortWays  # noqa: E402 - it needs the apps
 
-application = EventsDoor(_ordinary)
+application = ShortWays(_ordinary)
 
 
 def _load_urls() -> None:

@@ -3,47 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.http.request import split_domain_port
 
-from apps.accounts import selectors as accounts
-from apps.accounts import services as throttles
-from apps.accounts.api.authentication import bearer_token
-from apps.core.domain.access import Actor
+from apps.accounts.passports import remember
 from apps.ingest.api.events import post_events
-from apps.tenants import selectors as tenants
-from apps.tenants.domain.facts import TenantFacts
 
 DOOR: Final = "/api/v1/usage/events"
-PASSPORT: Final = "finops.passport"
-"""Where a request's environ carries what its next like may be let in with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passport:
-    """What a request that was answered proved: this host and key are this tenant and this actor.
-
-    It is good for as long as the process would find the very same again without a query, which
-    every change of tenant, key, role or membership here ends at once, and time elsewhere.
-    """
-
-    host: str
-    key_hash: str
-    tenant: TenantFacts
-    holder: accounts.Holder
-    actor: Actor
-    turnstile: throttles.Turnstile
-
-    def is_good(self, now: datetime) -> bool:
-        """Tell whether host and key still are what they were."""
-        return tenants.serves_still(host=self.host, facts=self.tenant) and accounts.holds_still(
-            self.holder, schema=self.tenant.schema, key_hash=self.key_hash, now=now
-        )
 
 
 class EventsDoorMiddleware:
@@ -65,20 +33,5 @@ class EventsDoorMiddleware:
         response.headers.setdefault("Content-Length", str(len(response.content)))
         response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS)
         if response.status_code == 200:
-            request.META[PASSPORT] = _passport(request)
+            remember(request)
         return response
-
-
-def _passport(request: HttpRequest) -> Passport:
-    facts: TenantFacts = request.tenant  # type: ignore[attr-defined]
-    holder: accounts.Holder = request.key_holder  # type: ignore[attr-defined]
-    token = bearer_token(request.headers["Authorization"]) or ""
-    caller = throttles.Caller(facts.schema, holder.key_id, holder.limits, facts.limits)
-    return Passport(
-        host=split_domain_port(request.get_host())[0],
-        key_hash=accounts.hash_of_bearer(token),
-        tenant=facts,
-        holder=holder,
-        actor=request.key_actor,  # type: ignore[attr-defined]
-        turnstile=throttles.Turnstile(caller),
-    )

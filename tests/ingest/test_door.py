@@ -24,7 +24,7 @@ from apps.ingest.services import accept
 from apps.tenants import roster
 from apps.tenants import services as tenants
 from apps.usage.models import Event
-from finops_platform.door import EventsDoor
+from finops_platform.doors import ShortWays
 from tests.accounts.people import service_key
 from tests.ingest.factories import event
 
@@ -44,7 +44,7 @@ class Caller:
         self.ordinary = 0
         self.slug, self.key = slug, key
         self._handler = WSGIHandler()
-        self.door = EventsDoor(self._ordinary)
+        self.door = ShortWays(self._ordinary)
 
     def _ordinary(self, environ: Any, start: Any) -> Any:
         self.ordinary += 1

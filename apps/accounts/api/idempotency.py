@@ -16,8 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.services.answers import Answer, answer_once
+from apps.accounts.services.claims import Claim, claim
 from apps.core.api.permissions import actor_of
 from apps.core.domain.canonical import canonical_json
+from apps.core.domain.errors import FieldError, Invalid
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -41,17 +43,17 @@ def once(post: View) -> View:
         answer = answer_once(
             owner=actor_of(request).identity,
             key=key,
-            request=_asked(request),
+            request=asked(request),
             now=timezone.now(),
             act=lambda: _answer(post(view, request, *args, **kwargs)),
         )
-        return _response(answer)
+        return response_of(answer)
 
     answered.takes_idempotency_key = True  # type: ignore[attr-defined]
     return answered  # type: ignore[return-value]
 
 
-def _asked(request: Request) -> bytes:
+def asked(request: Request) -> bytes:
     """Return what makes two requests the same.
 
     Of a form with files it is what was filled in: its bytes name a boundary that clients make up
@@ -65,6 +67,21 @@ def _asked(request: Request) -> bytes:
     filled = [(name, form.getlist(name)) for name in sorted(form)]
     shown = [[name, *(_told(value) for value in values)] for name, values in filled]
     return head + canonical_json({"form": shown})
+
+
+def claim_of(request: Request, *, owner: str) -> Claim:
+    """Return what a request under its Idempotency-Key is told from others by.
+
+    For views that are done together with others and see to the key themselves.
+
+    :raises Invalid: when there is no key, or it cannot be one.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        text = f"Send an {HEADER}, so that a repeated request does nothing twice."
+        wrong = FieldError(HEADER, "required", text)
+        raise Invalid(text, code="idempotency_key_required", errors=(wrong,))
+    return claim(owner=owner, key=key, request=asked(request))
 
 
 def _told(value: object) -> str:
@@ -86,7 +103,8 @@ def _answer(response: HttpResponseBase) -> Answer:
     return Answer(response.status_code, kind, response.content)
 
 
-def _response(answer: Answer) -> HttpResponse:
+def response_of(answer: Answer) -> HttpResponse:
+    """Return an answer, which says so when it was given before."""
     response = HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
     if answer.replayed:
         response[REPLAYED] = "true"

@@ -269,10 +269,10 @@ class Turnstile:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self._asks: dict[int, list[_Ask]] = {}
+        self._asks: dict[int | None, list[_Ask]] = {}
 
-    def admit(self, *, events: int) -> Standing:
-        """Count one request with events; return where the caller stands.
+    def admit(self, *, events: int | None) -> Standing:
+        """Count one request with events, None where it brings none; return where the caller stands.
 
         :raises RateLimited: when the key or the organization is too fast; nothing is counted then.
         """
@@ -288,10 +288,11 @@ class Turnstile:
     def _take(self, asks: list[_Ask]) -> Standing:
         return _lowest(asks, throttle.take(asks))
 
-    def _asks_for(self, events: int) -> list[_Ask]:
+    def _asks_for(self, events: int | None) -> list[_Ask]:
         asks = self._asks.get(events)
         if asks is None:
-            asks = self._caller.asks("requests", 1) + self._caller.asks("events", events)
+            asks = self._caller.asks("requests", 1)
+            asks += [] if events is None else self._caller.asks("events", events)
             if len(self._asks) < _MOST_COUNTS:
                 self._asks[events] = asks
         return asks

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
+from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.api.idempotency import HEADER, once
+from apps.accounts.api.idempotency import HEADER, claim_of, once, response_of
+from apps.accounts.passports import remember
 from apps.budgets import selectors, services
 from apps.budgets.api.guardrail_shapes import (
     AskInput,
@@ -29,8 +31,6 @@ from apps.core.api.fields import known_parameters
 from apps.core.api.listing import page_of
 from apps.core.api.permissions import HasScope, actor_of
 from apps.core.domain.access import Scope
-from apps.core.domain.errors import FieldError, Invalid
-from apps.rating import selectors as rating
 
 
 class Check(APIView):
@@ -45,6 +45,7 @@ class Check(APIView):
         sent = AskInput(data=request.data)
         sent.is_valid(raise_exception=True)
         found = services.check(ask=sent.to_ask(), actor=actor_of(request), now=timezone.now())
+        remember(request._request)
         return Response(DecisionOutput(found).data)
 
 
@@ -54,31 +55,25 @@ class Authorize(APIView):
     permission_classes = [HasScope]
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.BUDGETS_AUTHORIZE}
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Let prices be read before the one transaction, where they may be kept."""
-        super().initial(request, *args, **kwargs)
-        rating.read_missed()
-
     @extend_schema(
         operation_id="guardrails_authorize",
         request=AskInput,
         responses=DecisionOutput,
         parameters=[OpenApiParameter(HEADER, str, OpenApiParameter.HEADER, required=True)],
     )
-    @once
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Decide on a use and hold its cost in every budget that it draws, or in none."""
-        if HEADER not in request.headers:
-            text = f"Send an {HEADER}, so that a repeated request does not hold twice."
-            raise Invalid(
-                text,
-                code="idempotency_key_required",
-                errors=(FieldError(HEADER, "required", text),),
-            )
+        actor = actor_of(request)
+        claim = claim_of(request, owner=actor.identity)
         sent = AskInput(data=request.data)
         sent.is_valid(raise_exception=True)
-        found = services.authorize(ask=sent.to_ask(), actor=actor_of(request), now=timezone.now())
-        return Response(DecisionOutput(found).data)
+        answer = services.authorize_once(
+            ask=sent.to_ask(), actor=actor, now=timezone.now(), claim=claim
+        )
+        remember(request._request)
+        return response_of(answer)
+
+    post.takes_idempotency_key = True  # type: ignore[attr-defined]
 
 
 class Decisions(APIView):

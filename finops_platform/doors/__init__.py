@@ -1,0 +1,5 @@
+"""The busiest addresses, answered before Django is asked: see `short`."""
+
+from finops_platform.doors.short import ShortWays
+
+__all__ = ["ShortWays"]
