@@ -149,7 +149,7 @@ def _shared(line: Line, pool: str, words: Words) -> Row:
     return {
         "name": line["rule"],
         "receiver": line["receiver"],
-        "driver": line["driver"] or line["method"],
+        "driver": words.driver(line["driver"] or line["method"]),
         "value": presentation.number(value),
         "whole": presentation.number(whole),
         "share": presentation.percent(share, digits=2),

@@ -89,6 +89,10 @@ class Words:
         """Return a meter in plain words; a meter of the tenant's own keeps its code."""
         return self.texts.get(f"meter_{code}", code)
 
+    def driver(self, code: str) -> str:
+        """Return what shared cost is split by in plain words; an uploaded driver keeps its code."""
+        return self.texts.get(f"driver_{code}") or self.meter(code.removeprefix("meter:"))
+
     def dimension(self, code: str) -> str:
         """Return what a budget or filter is about in plain words; an unknown one keeps its code."""
         return self.texts.get(f"dimension_{code}", code)

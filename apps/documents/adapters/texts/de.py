@@ -271,6 +271,17 @@ TEXTS: Final[Mapping[str, str]] = {
     "meter_output_audio_tokens": "Audio-Ausgabe",
     "meter_requests": "Anfragen",
     "meter_web_searches": "Websuchen",
+    # What shared cost is split by
+    "driver_cost": "Kosten",
+    "driver_tokens": "Token",
+    "driver_requests": "Anfragen",
+    "driver_outcomes": "Ergebnisse",
+    "driver_headcount": "Köpfe",
+    "driver_direct": "direkt",
+    "driver_even": "zu gleichen Teilen",
+    "driver_fixed": "feste Prozente",
+    "driver_tiered": "Staffel",
+    "driver_proportional": "anteilig",
     # Dimensions of budgets
     "dimension_team": "Team",
     "dimension_cost_center": "Kostenstelle",

@@ -263,6 +263,17 @@ TEXTS: Final[Mapping[str, str]] = {
     "meter_output_audio_tokens": "Audio output",
     "meter_requests": "Requests",
     "meter_web_searches": "Web searches",
+    # What shared cost is split by
+    "driver_cost": "cost",
+    "driver_tokens": "tokens",
+    "driver_requests": "requests",
+    "driver_outcomes": "outcomes",
+    "driver_headcount": "headcount",
+    "driver_direct": "direct",
+    "driver_even": "evenly",
+    "driver_fixed": "fixed percent",
+    "driver_tiered": "tiers",
+    "driver_proportional": "in proportion",
     # Dimensions of budgets
     "dimension_team": "team",
     "dimension_cost_center": "cost center",

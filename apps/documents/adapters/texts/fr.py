@@ -267,6 +267,17 @@ TEXTS: Final[Mapping[str, str]] = {
     "meter_output_audio_tokens": "Sortie audio",
     "meter_requests": "Requêtes",
     "meter_web_searches": "Recherches web",
+    # What shared cost is split by
+    "driver_cost": "coût",
+    "driver_tokens": "tokens",
+    "driver_requests": "requêtes",
+    "driver_outcomes": "résultats",
+    "driver_headcount": "effectif",
+    "driver_direct": "direct",
+    "driver_even": "à parts égales",
+    "driver_fixed": "pourcentages fixes",
+    "driver_tiered": "paliers",
+    "driver_proportional": "au prorata",
     # Dimensions of budgets
     "dimension_team": "équipe",
     "dimension_cost_center": "centre de coûts",
