@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -194,6 +195,32 @@ def test_finance_sees_commitments_and_exceptions(people: People) -> None:
     assert "USD\xa040.00" in text_of(finance.get("/approvals/commitments/"))
     page = text_of(finance.get("/approvals/exceptions/"))
     assert "Too few people can decide Two" in page
+
+
+def test_a_link_that_does_not_work_says_why_and_where_to_go(people: People) -> None:
+    submit(people)
+    step = str(Step.objects.get().public_id)
+    link = link_for(step=step, reader="paula@lab.example", verdict=Verdict.APPROVE)
+    path = "/approvals/link/" + link.partition("/approvals/link/")[2]
+    approver = client("paula")
+    assert "Approve this request" in text_of(approver.get(path))
+    broken = approver.get("/approvals/link/abc:def:ghi/")
+    other = client("peter").get(path)
+    approver.post(path, {"comment": ""})
+    used = approver.get(path)
+    with time_machine.travel(NOW + timedelta(days=8), tick=False):
+        old = client("paula").get(path)
+    assert [one.status_code for one in (broken, other, used, old)] == [404, 403, 409, 404]
+    for answer, said in (
+        (broken, "does not work or has expired"),
+        (other, "written to somebody else"),
+        (used, "has been used"),
+        (old, "does not work or has expired"),
+    ):
+        page = text_of(answer)
+        assert "This link does not work" in page
+        assert said in page
+        assert 'href="/approvals/">Open your inbox' in page
 
 
 def test_the_policy_is_tried_and_put_in_force(people: People) -> None:

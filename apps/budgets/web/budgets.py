@@ -200,7 +200,6 @@ class BudgetPage(PageMixin, TemplateView):
             ],
             raise_form=RaiseForm(auto_id="raise-%s"),
             snooze_form=SnoozeForm(auto_id="snooze-%s"),
-            url=self._url,
             currency=one.budget.currency,
             now=now,
             **kwargs,

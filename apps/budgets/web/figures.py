@@ -236,7 +236,7 @@ def _title(one: Standing, ahead: Foreseen, today: date) -> str:
         return f"The budget lasts until {presentation.day(ahead.runs_out_on)}"
     if ahead.expected is None:
         return "Too little history to foresee the end"
-    return "The budget lasts for the whole window"
+    return "The budget lasts for the whole window" + _doubt(one, ahead)
 
 
 def _rolling_title(one: Standing, ahead: Foreseen) -> str:
@@ -244,4 +244,11 @@ def _rolling_title(one: Standing, ahead: Foreseen) -> str:
         return f"It will hold more than its limit on {presentation.day(ahead.runs_out_on)}"
     held = presentation.money(one.counters.spent, one.budget.currency)
     stays = ", and it stays within its limit" if ahead.expected is not None else ""
+    stays += _doubt(one, ahead) if stays else ""
     return f"{held} in the {window_text(one)}{stays}"
+
+
+def _doubt(one: Standing, ahead: Foreseen) -> str:
+    """Say that the limit lies within the band of the forecast, where it does."""
+    highest = [point.high for point in ahead.ahead if point.high is not None]
+    return ", most likely" if highest and max(highest) > one.counters.limit else ""

@@ -8,15 +8,18 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.generic import TemplateView, View
 
 from apps.budgets import selectors as budgets
 from apps.budgets.selectors.grants import grant_standings
+from apps.core.api.errors import status_of
 from apps.core.domain.access import Scope
-from apps.core.domain.errors import Invalid, Refusal
+from apps.core.domain.errors import Forbidden, Invalid, Refusal
 from apps.core.domain.months import local_day
+from apps.core.tokens import LinkInvalid
 from apps.core.web.page import Action, Page
 from apps.core.web.views import PageMixin
 from apps.experiments import selectors, services
@@ -189,9 +192,25 @@ class LinkPage(PageMixin, TemplateView):
 
     template_name = "experiments/link.html"
     scopes = {"GET": Scope.APPROVALS_DECIDE, "POST": Scope.APPROVALS_DECIDE}
+    _refusal: Refusal | None = None
 
     def page(self) -> Page:
+        if self._refusal is not None:
+            return Page(title="This link does not work", crumbs=approval_crumbs())
         return Page(title=_OFFERS[self._link.verdict], crumbs=approval_crumbs())
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show what it offers; one that is used, old or another's says so, and where to go."""
+        try:
+            self._link  # noqa: B018 - opened for what it refuses
+        except (LinkInvalid, services.LinkUsed, Forbidden) as refusal:
+            self._refusal = refusal
+            context = PageMixin.get_context_data(
+                self, reason=refusal.message, inbox_url=reverse("experiments:inbox"), **kwargs
+            )
+            shown = ["experiments/link_gone.html"]
+            return TemplateResponse(request, shown, context, status=status_of(refusal))
+        return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         found = selectors.request(id=self._link.request, actor=self.actor)

@@ -21,7 +21,7 @@ from apps.core.web.parts import Kpi
 from apps.core.web.views import PageMixin
 from apps.experiments import selectors, services
 from apps.experiments.web.forms import AwayForm, show_refusal
-from apps.experiments.web.shared import READ, approval_tabs, page_of
+from apps.experiments.web.shared import READ, approval_tabs, page_of, spender
 from apps.tenants import selectors as tenants
 
 _AWAY = {"GET": Scope.APPROVALS_DECIDE, "POST": Scope.APPROVALS_DECIDE}
@@ -50,6 +50,7 @@ class Commitments(PageMixin, TemplateView):
         )
 
     def _list(self, found: list[selectors.Commitment]) -> DataList:
+        state = ListState.of(self.request)
         currency = tenants.current().currency
         sums = ("amount", "spent", "held", "open")
         rows = [_commitment(one) for one in found]
@@ -66,11 +67,11 @@ class Commitments(PageMixin, TemplateView):
                         sums, ("Approved", "Spent", "Held", "Committed"), strict=True
                     )
                 ),
-                Column(key="owner", label="Spends it", wide=True),
+                spender(state),
                 Column(key="ends_on", label="Until", kind="day"),
             ),
             rows=rows,
-            state=ListState.of(self.request),
+            state=state,
             totals={key: sum((row[key] for row in rows), Decimal(0)) for key in sums},
             exports=("csv", "xlsx"),
             empty=Empty(
@@ -224,6 +225,7 @@ def _commitment(one: selectors.Commitment) -> dict[str, Any]:
         "code": request.code,
         "team": request.team,
         "owner": request.owner,
+        "who": request.owner.partition("@")[0],
         "amount": one.standing.amount,
         "spent": one.standing.spent,
         "held": one.standing.held,

@@ -20,7 +20,7 @@ from apps.core.web.views import PageMixin
 from apps.experiments import selectors
 from apps.experiments.domain.facts import RequestFacts
 from apps.experiments.domain.states import State, words
-from apps.experiments.web.shared import READ, crumbs, page_of
+from apps.experiments.web.shared import READ, crumbs, page_of, spender
 
 _MOST: Final = 4
 _PAGE: Final = 100
@@ -31,7 +31,6 @@ _COLUMNS: Final = (
     Column(key="state", label="State", kind="badge"),
     Column(key="asked", label="Asked for", kind="money", currency_key="currency"),
     Column(key="amount", label="Approved", kind="money", currency_key="currency"),
-    Column(key="owner", label="Spends it", wide=True),
     Column(key="ends_on", label="Until", kind="day", wide=True),
 )
 
@@ -73,7 +72,7 @@ class Experiments(PageMixin, TemplateView):
         return DataList(
             key="experiments",
             caption="Experiments",
-            columns=_COLUMNS,
+            columns=(*_COLUMNS, spender(state)),
             rows=[_row(one) for one in shown],
             state=state,
             search="Search title or tag",
@@ -166,6 +165,7 @@ def _row(one: RequestFacts) -> dict[str, Any]:
     names = ("id", "title", "code", "team", "asked", "amount", "currency", "owner")
     return {
         **{name: getattr(one, name) for name in names},
+        "who": one.owner.partition("@")[0],
         "state": one.state.value,
         "ends_on": one.ends_on or one.proposal.ends_on,
         "url": page_of(one.id),

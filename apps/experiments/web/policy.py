@@ -138,6 +138,8 @@ def _show(refusal: Refusal, editor: Editor) -> None:
 def _place(field: str) -> str:
     """Return a path of a policy as people count: routes.0.steps is route 1, steps."""
     parts = field.split(".")
+    if parts[0] == "otherwise" and len(parts) > 1:
+        parts = ["everything else", "steps", *parts[1:]]
     said: list[str] = []
     for part in parts:
         if part.isdigit() and said:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.urls import reverse
 
 from apps.core.domain.access import Actor, Scope
+from apps.core.web.lists import Column, ListState
 from apps.core.web.page import Crumb, Tab
 
 READ: Final[Mapping[str, Scope | None]] = {"GET": Scope.BUDGETS_READ}
@@ -75,3 +76,8 @@ def approval_tabs(active: str, actor: Actor) -> list[Tab]:
         for name, label, scope in places
         if actor.may(scope)
     ]
+
+
+def spender(state: ListState) -> Column:
+    """Return the column of who spends the money: short on the page, the address in files."""
+    return Column(key="owner" if state.export else "who", label="Spends it", wide=True)
