@@ -8,8 +8,9 @@ BOOTSTRAP := "$(PYTHON)" finops_platform/embedded/bootstrap.py
 BIN := .venv/bin
 EMBEDDED := -m finops_platform.embedded
 PYTEST_ARGS ?= -n 2
+FOCUS_PYTHON ?= python3.12
 
-.PHONY: help run serve services stop status test check lint bench clean lock schema setup setup-dev
+.PHONY: help run serve services stop status test check lint bench clean lock schema focus-validator setup setup-dev
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -52,6 +53,10 @@ schema: setup-dev ## write docs/openapi.yaml anew
 
 bench: setup-dev ## the benchmarks, as ratios, on servers of their own
 	@exec $(BIN)/python $(EMBEDDED) temporary -- $(BIN)/python -m benchmarks
+
+focus-validator: setup-dev ## FOCUS's own validator over our 1.2 files; FOCUS_PYTHON is 3.12 or newer
+	@test -x .venv-focus/bin/focus-validator || { "$(FOCUS_PYTHON)" -m venv .venv-focus && .venv-focus/bin/python -m pip install --quiet "focus-validator==2.2.1" "pyarrow<22"; }
+	@FOCUS_VALIDATOR="$(CURDIR)/.venv-focus/bin/focus-validator" $(BIN)/python -m pytest tests/chargeback/test_focus_validator.py -q
 
 clean: ## stop, then delete var/ with all data, and the caches
 	@test ! -x $(BIN)/python || $(BIN)/python $(EMBEDDED) destroy

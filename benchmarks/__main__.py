@@ -13,8 +13,8 @@ ALL = (
     *("rating", "decode", "allocation", "ingest", "http_ingest", "http_singles", "tenancy"),
     *("guardrails", "forecast", "memory", "close", "pdf"),
 )
-ON_DEMAND = ("large",)
-"""Ten minutes and gigabytes: run only when it is named."""
+ON_DEMAND = ("large", "exports")
+"""Ten minutes and gigabytes: run only when they are named."""
 
 
 def main(names: list[str]) -> int:

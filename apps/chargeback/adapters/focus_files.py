@@ -116,6 +116,7 @@ def _parquet(rows: Iterator[Mapping[str, Any]], columns: Sequence[FocusColumn]) 
 
 
 def _value(column: FocusColumn, value: Any) -> Decimal | datetime | str | None:
+    """Return what Parquet holds; no text is nothing, as in CSV."""
     if value is None:
         return None
     if column.type is Type.DECIMAL:
@@ -123,4 +124,4 @@ def _value(column: FocusColumn, value: Any) -> Decimal | datetime | str | None:
     if column.type is Type.MOMENT:
         moment: datetime = value.astimezone(UTC)
         return moment
-    return str(value)
+    return str(value) or None

@@ -12,6 +12,9 @@ from apps.core.domain.money import EXACT
 
 Row = dict[str, Any]
 _PRICE: Final = Decimal("1e-18")
+_UNNAMED: Final = "Units"
+"""The unit of use whose bill names none."""
+
 _OUTPUT: Final = frozenset({"output_tokens", "reasoning_tokens"})
 
 
@@ -33,8 +36,10 @@ def prices_of(line: Any, quantity: Decimal | None, category: str, scene: Priced)
     usage = category in ("Usage", "Purchase")
     unit = _unit(line.unit)
     row: Row = {
-        "ConsumedQuantity": quantity if category == "Usage" and unit else None,
-        "ConsumedUnit": unit if category == "Usage" and quantity is not None else None,
+        "ConsumedQuantity": quantity if category == "Usage" else None,
+        "ConsumedUnit": (unit or _UNNAMED)
+        if category == "Usage" and quantity is not None
+        else None,
         "PricingCurrency": scene.currency,
         "SkuId": None,
         "SkuMeter": None,
@@ -61,7 +66,7 @@ def prices_of(line: Any, quantity: Decimal | None, category: str, scene: Priced)
         "PricingQuantity": quantity,
         "PricingUnit": unit if line.unit_size == 1 else f"{line.unit_size} {unit}",
         "SkuId": sku,
-        "SkuMeter": str(line.meter).replace("_", " ").title(),
+        "SkuMeter": _meter(line),
         "SkuPriceId": f"{sku}#{line.meter}@{line.price_id or plain_decimal(line.unit_price)}",
         "SkuPriceDetails": json_of(_details(line, draft=scene.draft_keys)),
     }
@@ -71,12 +76,17 @@ def _sku(line: Any) -> str:
     return str(line.sku or f"{line.provider or 'own'}/{line.model or line.service or line.kind}")
 
 
+def _meter(line: Any) -> str:
+    return str(line.meter).replace("_", " ").title()
+
+
 def _as_money(line: Any, scene: Priced) -> Row:
     """Return prices of what has none: an amount of money, at one."""
     one = Decimal(1)
     sku = _sku(line)
     return {
         "SkuId": sku,
+        "SkuMeter": _meter(line) or "Cost",
         "SkuPriceId": f"{sku}#{scene.currency}",
         "ContractedCost": line.effective,
         "ContractedUnitPrice": one,
@@ -100,6 +110,7 @@ NOT_PRICED: Final[Row] = dict.fromkeys(
         "PricingQuantity",
         "PricingUnit",
         "SkuId",
+        "SkuMeter",
         "SkuPriceId",
     )
 )
