@@ -18,6 +18,9 @@ from apps.documents.domain.cells import inert
 ROWS: Final = {FileFormat.CSV: 2000, FileFormat.PARQUET: 5000}
 """Rows of a piece; of Parquet a piece is a row group, and small ones make large files."""
 
+_CONVERTED: Final = 500
+"""Rows of Parquet that are held as Python objects at a time."""
+
 _QUANTUM: Final = Decimal(1).scaleb(-COST_PLACES)
 MEDIA_TYPES: Final = {
     FileFormat.CSV: "text/csv; charset=utf-8",
@@ -100,19 +103,29 @@ def _parquet(rows: Iterator[Mapping[str, Any]], columns: Sequence[FocusColumn]) 
     schema = pa.schema([(one.name, types.get(one.type, pa.string())) for one in columns])
     sink = _Sink()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        while True:
-            piece = list(islice(rows, ROWS[FileFormat.PARQUET]))
-            values = [
-                pa.array(
-                    [_value(one, row.get(one.name)) for row in piece], type=schema.field(at).type
-                )
-                for at, one in enumerate(columns)
-            ]
-            writer.write_table(pa.Table.from_arrays(values, schema=schema))
+        is_last = False
+        while not is_last:
+            batches = []
+            for _ in range(ROWS[FileFormat.PARQUET] // _CONVERTED):
+                piece = list(islice(rows, _CONVERTED))
+                batches.append(_batch(piece, columns, schema))
+                if len(piece) < _CONVERTED:
+                    is_last = True
+                    break
+            writer.write_table(pa.Table.from_batches(batches, schema))
             yield sink.taken()
-            if len(piece) < ROWS[FileFormat.PARQUET]:
-                break
     yield sink.taken()
+
+
+def _batch(piece: Sequence[Mapping[str, Any]], columns: Sequence[FocusColumn], schema: Any) -> Any:
+    """Return rows in Arrow's form, which takes a tenth of what they take in Python's."""
+    import pyarrow as pa
+
+    values = [
+        pa.array([_value(one, row.get(one.name)) for row in piece], type=schema.field(at).type)
+        for at, one in enumerate(columns)
+    ]
+    return pa.RecordBatch.from_arrays(values, schema=schema)
 
 
 def _value(column: FocusColumn, value: Any) -> Decimal | datetime | str | None:
