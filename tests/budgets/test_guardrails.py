@@ -17,6 +17,7 @@ from apps.budgets.domain.budgets import OnFailure, Unpriced
 from apps.budgets.domain.decisions import Ask, Verdict
 from apps.budgets.domain.limits import Limit
 from apps.budgets.domain.policies import PolicyDraft, Rules
+from apps.budgets.domain.tags import TagState
 from apps.budgets.models import BudgetWindow, GuardrailDecision, Hold, HoldPart
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Forbidden, Invalid
@@ -324,10 +325,10 @@ def test_kept_reasons_tell_readers_no_figure_of_budgets_out_of_their_sight(acme)
     assert "Own has no room: USD 1.00 is left" in seen.reasons[1]["message"]
 
 
-def test_a_closed_grant_refuses_its_tag(acme):
-    tiny_prices()
-    grant = services.open_grant(
-        experiment="exp-1",
+def grant(*, experiment: str):
+    """Open a grant of 5 USD for the team search until the end of January."""
+    return services.open_grant(
+        experiment=experiment,
         name="Trial",
         team="search",
         amount=Decimal(5),
@@ -339,11 +340,39 @@ def test_a_closed_grant_refuses_its_tag(acme):
         actor=ACTOR,
         now=NOW,
     )
+
+
+def test_a_closed_grant_refuses_its_tag(acme):
+    tiny_prices()
+    opened = grant(experiment="exp-1")
     tags = {"team": "search", "experiment": "exp-1"}
     assert authorize("1", tags=tags).verdict is Verdict.ALLOW
-    assert services.close_grant(grant=grant, actor=ACTOR, now=NOW) == 4
+    assert services.close_grant(grant=opened, actor=ACTOR, now=NOW) == 4
     refused = authorize("1", tags=tags)
     assert [one.code for one in refused.reasons] == ["grant_not_open"]
+
+
+def test_an_experiment_that_is_not_approved_needs_an_approval(acme):
+    tiny_prices()
+    budget(limit=Limit.HARD)
+    tags = {"team": "search", "experiment": "exp-7"}
+    assert authorize("1", tags=tags).verdict is Verdict.ALLOW  # no request has the tag
+    services.announce_tag(experiment="exp-7", state=TagState.NOT_APPROVED, now=NOW)
+    found = authorize("1", tags=tags)
+    assert (found.verdict, found.hold) == (Verdict.NEEDS_APPROVAL, None)
+    assert [one.code for one in found.reasons] == ["experiment_not_approved"]
+    assert authorize("1").verdict is Verdict.ALLOW
+    services.announce_tag(experiment="exp-7", state=TagState.OPEN, now=NOW)
+    assert authorize("1", tags=tags).verdict is Verdict.ALLOW
+
+
+def test_the_money_of_an_experiment_is_for_its_team(acme):
+    tiny_prices()
+    grant(experiment="exp-1")
+    assert authorize("1", tags={"team": "search", "experiment": "exp-1"}).verdict is Verdict.ALLOW
+    refused = authorize("1", tags={"team": "ads", "experiment": "exp-1"})
+    assert [one.code for one in refused.reasons] == ["grant_of_another_team"]
+    assert refused.verdict is Verdict.DENY
 
 
 def test_an_ask_that_cannot_be_names_its_fields(acme):

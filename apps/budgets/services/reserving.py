@@ -33,7 +33,6 @@ from apps.usage import services as usage
 
 JSON: Final = "application/json"
 _ATTEMPTS: Final = 4
-_RETRYABLE: Final = frozenset({"40P01", "40001"})
 _STOPPING: Final = frozenset({Verdict.NEEDS_APPROVAL, Verdict.DENY})
 
 VERSION: Final = "SELECT version FROM {schema}.budgets_registry WHERE id = 1"
@@ -87,7 +86,7 @@ def reserve(asked: Sequence[Asked]) -> list[Outcome]:
         except SheetMoved:
             sheet = fresh_sheet()
         except OperationalError as error:
-            if connection.in_atomic_block or not _goes_away(error):
+            if connection.in_atomic_block or not swift.is_passing(error):
                 raise
     return _attempt(asked, sheet)
 
@@ -133,11 +132,6 @@ def decided(
         expires_at=case.now + timedelta(seconds=case.ask.ttl_seconds) if is_held else None,
         on_failure=case.on_failure.value,
     )
-
-
-def _goes_away(error: OperationalError) -> bool:
-    """Tell whether the whole transaction is to be done again: a deadlock or the like."""
-    return getattr(error.__cause__, "sqlstate", None) in _RETRYABLE
 
 
 def _attempt(asked: Sequence[Asked], sheet: Sheet) -> list[Outcome]:
@@ -201,7 +195,7 @@ class _Desk:
             return
         latest = max(one.case.now for one in self.served)
         keys = {place: window.key for place, window in self.windows.items()}
-        moved = {one.key: one.more for one in self.windows.values() if one.more}
+        moved = {place: one.more for place, one in self.windows.items() if one.more}
         rows = swift.rows_of(self.served, keys=keys, moved=moved)
         answers = [
             (one.claim, one.answer)

@@ -27,6 +27,7 @@ from apps.rating import selectors as rating
 from apps.usage import services as usage
 
 _MOST_WINDOWS: Final = 20_000
+_PASSING: Final = frozenset({"40P01", "40001"})
 
 SERVED: Final = """
 jsonb_to_recordset(%(served)s::jsonb)
@@ -74,8 +75,10 @@ WITH basis AS MATERIALIZED (
            ELSE (SELECT coalesce(sum(r.amount), 0) FROM {{schema}}.budgets_budgetraise r
                   WHERE r.budget_id = w.budget_id AND r.created_at <= %(now)s
                     AND r.expires_at > %(now)s) END AS is_current
-      FROM jsonb_to_recordset(%(moved)s::jsonb) AS p(id bigint, amount numeric)
-      JOIN {{schema}}.budgets_budgetwindow w ON w.id = p.id
+      FROM jsonb_to_recordset(%(moved)s::jsonb) AS p(id bigint, amount numeric, budget bigint,
+                                                           start date)
+      JOIN {{schema}}.budgets_budgetwindow w
+        ON w.id = p.id AND w.budget_id = p.budget AND w.starts_on = p.start
      WHERE (SELECT stands FROM basis)
      ORDER BY w.budget_id, w.starts_on
        FOR UPDATE OF w
@@ -173,7 +176,7 @@ def take(
         for one in served
         if one.claim is not None and one.answer is not None
     ]
-    values = rows_of(served, keys=keys, moved={keys[place]: wanted[place] for place in wanted}) | {
+    values = rows_of(served, keys=keys, moved=wanted) | {
         "version": sheet.book.version,
         "prices": sheet.adopted[0],
         "adopted": sheet.adopted[1],
@@ -187,8 +190,12 @@ def take(
         with usage.asking() as questions:
             rows = questions.ask(_statement(current_schema()), values)
         listed = list(rows)
-    except (IntegrityError, OperationalError):
-        return False  # a key that is taken, or a deadlock: the other way sorts it out
+    except IntegrityError:
+        return False  # a key that was used before
+    except OperationalError as error:
+        if not is_passing(error):
+            raise
+        return False
     places = {key: place for place, key in keys.items()}
     for _, key, left in listed:
         if key is not None:
@@ -196,8 +203,13 @@ def take(
     return bool(listed[0][0])
 
 
+def is_passing(error: OperationalError) -> bool:
+    """Tell whether the whole transaction is to be done again: a deadlock or the like."""
+    return getattr(error.__cause__, "sqlstate", None) in _PASSING
+
+
 def rows_of(
-    served: Iterable[Served], *, keys: Mapping[Place, int], moved: Mapping[int, Decimal]
+    served: Iterable[Served], *, keys: Mapping[Place, int], moved: Mapping[Place, Decimal]
 ) -> dict[str, Any]:
     """Return what is written of those who were served, as HOLD, PARTS, ROOM and DECIDE read it."""
     listed = list(served)
@@ -208,7 +220,10 @@ def rows_of(
         for part in one.case.parts
         if part.need is not None
     ]
-    amounts = [{"id": key, "amount": str(amount)} for key, amount in moved.items()]
+    amounts = [
+        {"id": keys[budget, start], "amount": str(amount), "budget": budget, "start": start}
+        for (budget, start), amount in moved.items()
+    ]
     return {
         "served": orjson.dumps([_row(one.case, one.decision) for one in listed]).decode(),
         "parts": orjson.dumps(parts).decode(),
