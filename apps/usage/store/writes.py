@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -68,11 +68,20 @@ class Questions:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
-    def ask(self, statement: str, values: Sequence[object] = ()) -> Iterable[tuple[Any, ...]]:
+    def ask(
+        self, statement: str, values: Sequence[object] | Mapping[str, object] = ()
+    ) -> Iterable[tuple[Any, ...]]:
         """Send a statement; return what gives its rows, to be read after the block."""
         cursor: psycopg.Cursor[Any] = psycopg.Cursor(self._connection)
         cursor.execute(statement, values, binary=True)
         return cursor
+
+    def commit(self) -> None:
+        """Commit along with the last statement, as the last thing of an outermost `atomic` block.
+
+        What the block does when it is left finds the transaction committed.
+        """
+        self._connection.commit()
 
 
 @contextmanager
