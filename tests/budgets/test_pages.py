@@ -101,6 +101,9 @@ def test_the_lists_show_budget_against_actual_and_the_tree(pages):
     search = Budget.objects.get(name="Search").public_id
     page = pages.get(f"/budgets/{search}/").content.decode()
     assert "The budget lasts until Jan 21, 2026" in page
+    past = {"amount": "5", "expires_at": "2025-01-01T10:00", "reason": "Launch"}
+    refused = pages.post(f"/budgets/{search}/raise/", past, follow=True).content.decode()
+    assert "Until: Give a moment to come, within a year." in refused
 
 
 def test_the_tester_answers_with_reasons_and_snippets(pages):

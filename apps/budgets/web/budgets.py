@@ -326,7 +326,7 @@ class _Deed(PageMixin, View):
         try:
             self.do(budget)
         except Refusal as refusal:
-            messages.error(request, refusal.message)
+            messages.error(request, _in_words(refusal))
         else:
             messages.success(request, self.done)
         return HttpResponseRedirect(reverse("budgets:budget", args=[budget]))
@@ -369,6 +369,13 @@ class RetireBudget(_Deed):
 
     def do(self, budget: UUID) -> None:
         services.retire(budget=budget, actor=self.actor, now=timezone.now())
+
+
+def _in_words(refusal: Refusal) -> str:
+    """Return a refusal with its fields by the labels that people see."""
+    labels = {"amount": "Amount", "expires_at": "Until", "until": "Until", "reason": "Reason"}
+    said = [f"{labels.get(one.field, one.field)}: {one.message}" for one in refusal.errors]
+    return " ".join(said) or refusal.message
 
 
 def first_error(form: Any) -> str:

@@ -32,7 +32,7 @@ from apps.experiments import selectors, services
 from apps.experiments.domain.facts import RequestFacts, SubmissionFacts
 from apps.experiments.domain.states import EDITABLE, State, words
 from apps.experiments.models import ExperimentRequest
-from apps.experiments.web.forms import AmendForm, show_refusal
+from apps.experiments.web.forms import AmendForm, in_words, show_refusal
 from apps.experiments.web.shared import READ, SAID, WRITE, crumbs, decision_page_of, page_of
 from apps.tenants import selectors as tenants
 
@@ -309,7 +309,7 @@ class _Deed(PageMixin, View):
             found = self.act(request.POST.get("reason", ""), who)
             messages.success(request, f"{found.code} is {words(found.state)}.")
         except Refusal as refusal:
-            messages.error(request, refusal.message)
+            messages.error(request, in_words(refusal))
         return HttpResponseRedirect(page_of(id))
 
     def act(self, said: str, who: dict[str, Any]) -> RequestFacts:

@@ -279,3 +279,12 @@ def show_refusal(form: forms.Form, refusal: Refusal) -> None:
         form.add_error(wrong.field if wrong.field in form.fields else None, wrong.message)
     if not refusal.errors:
         form.add_error(None, refusal.message)
+
+
+def in_words(refusal: Refusal) -> str:
+    """Return a refusal as a message of a page: fields by the labels that people see."""
+    if not refusal.errors:
+        return refusal.message
+    labels = {name: field.label for name, field in RequestForm.base_fields.items()}
+    said = ((labels.get(wrong.field), wrong.message) for wrong in refusal.errors)
+    return " ".join(f"{label}: {text}" if label else text for label, text in said)

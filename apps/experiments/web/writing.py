@@ -26,6 +26,7 @@ from apps.experiments.web.forms import (
     PlanForm,
     RequestForm,
     fresh_dates,
+    in_words,
     initial_of,
     plan_initial,
     show_refusal,
@@ -92,7 +93,7 @@ class NewRequest(PageMixin, TemplateView):
             try:
                 made = services.submit(id=made.id, actor=self.actor, now=timezone.now())
             except Refusal as refusal:
-                messages.error(self.request, f"It is kept as a draft. {refusal.message}")
+                messages.error(self.request, f"It is kept as a draft. {in_words(refusal)}")
                 return HttpResponseRedirect(page_of(made.id))
         messages.success(self.request, _success(made))
         return HttpResponseRedirect(page_of(made.id))
