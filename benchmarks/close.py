@@ -14,7 +14,7 @@ publishes them with the database's own check, durably.
 DuckDB (2 threads, the file warm) answers from the events what the close reads from the rollups:
 per combination, within the month, quantity and exact cost of every meter, first and last day. Each
 of the 20,000 groups must be equal. The leaner group-by that is told beside it has four of the
-twelve columns and one cost, which no close could be made of. The close never reads events, so more
+eleven columns and one cost, which no close could be made of. The close never reads events, so more
 of them change only DuckDB's side: give 100,000,000 to see. Last it is run in a process of its own,
 which says how much memory it took.
 """
@@ -237,7 +237,9 @@ def copied_rollups(database: Any, parquet: Path) -> int:
     """Put the events' sums by day in place of the month's rollups; return how many cells."""
     from django.db import connection
 
-    name = connection.ops.quote_name(connection.schema_name)
+    from apps.core.db import current_schema
+
+    name = connection.ops.quote_name(current_schema())
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT substr(t.tags->>'feature', 9)::int * {SKUS} + substr(s.model, 7)::int, "
