@@ -8,7 +8,7 @@ from typing import Final
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from apps.accounts.passports import remember
+from apps.accounts.api.passports import remember
 from apps.ingest.api.events import post_events
 
 DOOR: Final = "/api/v1/usage/events"

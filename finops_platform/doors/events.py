@@ -10,7 +10,7 @@ import orjson
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from apps.accounts import services as accounts
-from apps.accounts.passports import Passport
+from apps.accounts.api.passports import Passport
 from apps.core.db import enter_tenant
 from apps.core.domain.errors import Refusal
 from apps.core.domain.limits import Standing

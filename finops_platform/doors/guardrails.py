@@ -11,7 +11,7 @@ import orjson
 from django.db import InterfaceError, OperationalError
 
 from apps.accounts import services as accounts
-from apps.accounts.passports import Passport
+from apps.accounts.api.passports import Passport
 from apps.budgets import services
 from apps.budgets.domain.decisions import DEFAULT_HOLD, Ask
 from apps.core.domain.access import Actor

@@ -2,7 +2,7 @@
 
 A request object, a dozen middlewares and a response object cost four times what one event costs.
 The first request of an address, host and key goes the ordinary way, and what it proved is kept
-(`accounts.passports`); those like it are let in with that, for as long as it holds. All that is
+(`accounts.api.passports`); those like it are let in with that, for as long as it holds. All that is
 not plain (other encodings, options, bad bodies, refusals before anything is counted) goes the
 ordinary way, too, so that there is one place for every other answer.
 """
@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-from apps.accounts.passports import PASSPORT, Passport
+from apps.accounts.api.passports import PASSPORT, Passport
 from apps.core.middleware import ACCEPTABLE
 from apps.ingest.middleware import DOOR
 from finops_platform.doors import events, guardrails

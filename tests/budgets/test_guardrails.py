@@ -52,6 +52,21 @@ def authorize(dollars: str = "1", now=NOW, **changes: Any):
     return services.authorize(ask=ask(dollars, **changes), actor=ACTOR, now=now)
 
 
+def test_a_settled_hold_is_not_voided_as_its_call_took_place(acme):
+    tiny_prices()
+    key = budget(limit=Limit.HARD)
+    held = authorize("1")
+    settled = services.Actual(amount=Decimal("0.4"), currency="USD")
+    services.settle(hold=held.hold, actual=settled, actor=ACTOR, now=NOW)
+    with pytest.raises(services.HoldSettled), transaction.atomic():
+        services.void(hold=held.hold, actor=ACTOR, now=NOW)
+    assert counters(key) == (NONE, Decimal("0.4"), NONE)
+    nothing = services.Actual(amount=NONE, currency="USD")
+    services.settle(hold=held.hold, actual=nothing, actor=ACTOR, now=NOW)
+    assert counters(key) == (NONE, NONE, NONE)
+    assert verified()
+
+
 def test_without_budgets_and_policies_everything_is_allowed_and_nothing_held(acme):
     found = authorize()
     assert (found.verdict, found.hold, found.reasons) == (Verdict.ALLOW, None, ())

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.api.idempotency import HEADER, claim_of, once, response_of
-from apps.accounts.passports import remember
+from apps.accounts.api.passports import remember
 from apps.budgets import selectors, services
 from apps.budgets.api.guardrail_shapes import (
     AskInput,

@@ -39,14 +39,6 @@ UPDATE {{schema}}.budgets_budgetwindow AS kept SET overrun = {over(held="(kept.h
   FROM unnest(%s::bigint[], %s::numeric[]) AS new(id, more)
  WHERE kept.id = new.id AND new.more > 0
 """  # noqa: S608 - names of ours only
-_EXPIRED: Final = """
-SELECT DISTINCT h.id FROM {schema}.budgets_hold h
-  JOIN {schema}.budgets_holdpart p ON p.hold_id = h.id
-  JOIN {schema}.budgets_budgetwindow w ON w.id = p.window_id
-  JOIN unnest(%s::bigint[], %s::date[]) AS o(budget, start)
-    ON w.budget_id = o.budget AND w.starts_on = o.start
- WHERE h.state IN ('open', 'settled') AND h.expires_at <= %s
-"""
 _PAST: Final = """
 SELECT p.window_id, sum(p.amount) FROM {schema}.budgets_holdpart p
   JOIN {schema}.budgets_hold h ON h.id = p.hold_id
@@ -88,16 +80,10 @@ def live_holds(wanted: Iterable[UUID]) -> dict[int, Hold]:
     return {row.pk: row for row in rows.order_by("id")}
 
 
-def expired(*, now: datetime, places: Sequence[Place] | None = None) -> dict[int, Hold]:
-    """Return the holds that hold money past their time, of some windows or of all; not locked."""
-    if places is None:
-        rows = Hold.objects.filter(state__in=LIVE, expires_at__lte=now)
-        return {row.pk: row for row in rows.order_by("id")}
-    columns = [list(column) for column in zip(*places, strict=True)]
-    keys = [row[0] for row in rows_of(_EXPIRED, [*columns, now])]
-    if not keys:
-        return {}
-    return {row.pk: row for row in Hold.objects.filter(pk__in=keys).order_by("id")}
+def expired(*, now: datetime) -> dict[int, Hold]:
+    """Return the holds that hold money past their time; not locked."""
+    rows = Hold.objects.filter(state__in=LIVE, expires_at__lte=now)
+    return {row.pk: row for row in rows.order_by("id")}
 
 
 def held_past_time(*, now: datetime, windows: Iterable[int]) -> dict[int, Decimal]:
@@ -106,10 +92,9 @@ def held_past_time(*, now: datetime, windows: Iterable[int]) -> dict[int, Decima
     return dict(rows)
 
 
-def expire(gone: Mapping[int, Hold], *, places: Sequence[Place], now: datetime) -> int:
-    """Release holds past their time, locking their windows and those of `places` in one order."""
-    wanted = {*places, *((one.budget.key, one.window.start) for one in windows_held(gone))}
-    lock_places(sorted(wanted))
+def expire(gone: Mapping[int, Hold], *, now: datetime) -> int:
+    """Release holds past their time, locking their windows in order."""
+    lock_places(sorted({(one.budget.key, one.window.start) for one in windows_held(gone)}))
     return release(gone, state=State.EXPIRED, now=now, events={})
 
 

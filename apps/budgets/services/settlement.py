@@ -42,6 +42,12 @@ class HoldEnded(Conflict):
     default_code = "hold_ended"
 
 
+class HoldSettled(Conflict):
+    """The hold's call took place; it waits for its event."""
+
+    default_code = "hold_settled"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actual:
     """What a call came to: an amount, tokens to be priced, or the event that tells it.
@@ -140,12 +146,18 @@ def void(*, hold: UUID, actor: Actor, now: datetime) -> HoldFacts:
 
     :raises HoldMissing: when there is none in sight.
     :raises HoldEnded: when it was used or expired.
+    :raises HoldSettled: when the call took place and its event is waited for.
     """
     row = _seen(hold, actor)
     if row.state == State.VOID.value:
         return facts_of(row)
     _require_live(row)
     _lock([row])
+    if row.state == State.SETTLED.value:
+        raise HoldSettled(
+            "The hold is settled: its call took place, and its event is waited for. Send the "
+            "event, or settle it again with the amount that is right, 0 if nothing was used."
+        )
     if not holds.release({row.pk: row}, state=State.VOID, now=now, events={}):
         _require_live(Hold.objects.get(pk=row.pk))
     return facts_of(Hold.objects.get(pk=row.pk))
@@ -155,7 +167,7 @@ def void(*, hold: UUID, actor: Actor, now: datetime) -> HoldFacts:
 def expire_due(*, now: datetime) -> int:
     """Release every hold past its time, and every settled one whose event came; return how many."""
     found = holds.expired(now=now)
-    gone = holds.expire(found, places=[], now=now) if found else 0
+    gone = holds.expire(found, now=now) if found else 0
     used = _arrived()
     if used:
         _lock(list(used.values()))
