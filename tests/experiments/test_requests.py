@@ -755,6 +755,16 @@ def test_guardrails_are_told_what_a_request_says_about_its_tag(people: People) -
     assert tags() == {draft.code: "not_approved", done.code: "closed"}
 
 
+def test_a_draft_stops_nobody_who_uses_the_tag_already(people: People) -> None:
+    draft = services.create(proposal=proposal(), actor=people.engineer, now=NOW, code="summaries")
+    assert dict(book.current_book().experiment_tags) == {}
+    services.withdraw(id=draft.id, reason="", actor=people.engineer, now=NOW)
+    assert dict(book.current_book().experiment_tags) == {}
+    second = services.create(proposal=proposal(), actor=people.engineer, now=NOW, code="searches")
+    services.submit(id=second.id, actor=people.engineer, now=NOW)
+    assert dict(book.current_book().experiment_tags) == {"searches": "not_approved"}
+
+
 def test_requests_of_before_are_announced_by_their_migration(people: People) -> None:
     done, draft = running(people), create(people, title="Another")
     ExperimentTag.objects.all().delete()

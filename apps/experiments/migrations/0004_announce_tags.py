@@ -9,7 +9,9 @@ SELECT code,
             WHEN state IN ('revoked', 'completed') THEN 'closed'
             ELSE 'not_approved' END,
        COALESCE(ended_at, started_at, created_at)
-  FROM experiments_experimentrequest
+  FROM experiments_experimentrequest AS asked
+ WHERE code ~ '^exp-[0-9]+$'
+    OR EXISTS (SELECT 1 FROM experiments_submission WHERE request_id = asked.id)
 ON CONFLICT (experiment) DO NOTHING
 """
 

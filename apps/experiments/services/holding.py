@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from apps.budgets import services as budgets
@@ -10,6 +12,9 @@ from apps.core.domain.access import Actor, Scope
 from apps.experiments.domain.states import TAGS, ExperimentMissing, NotYours, RoundState, State
 from apps.experiments.models import ExperimentRequest, Submission
 from apps.experiments.selectors.requests import visible
+
+OURS: Final = re.compile(r"exp-[0-9]+")
+"""Tags that a request is given; others were in use before it."""
 
 
 def locked(*, id: UUID, actor: Actor) -> ExperimentRequest:
@@ -42,5 +47,11 @@ def open_round(row: ExperimentRequest) -> Submission | None:
 
 
 def announce(row: ExperimentRequest, now: datetime) -> None:
-    """Tell the guardrails what a held request says about its tag; call it when its state moved."""
+    """Tell the guardrails what a held request says about its tag; call it when its state moved.
+
+    A tag that was in use before is nobody's to stop with a draft: it counts from the first
+    submission on.
+    """
+    if not OURS.fullmatch(row.code) and not Submission.objects.filter(request=row).exists():
+        return
     budgets.announce_tag(experiment=row.code, state=TAGS[State(row.state)], now=now)

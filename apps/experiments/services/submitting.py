@@ -31,7 +31,7 @@ from apps.experiments.models import ApprovalPolicy, ExperimentRequest, Revision,
 from apps.experiments.selectors.commitments import budgets_for, committed
 from apps.experiments.selectors.policies import current_policy, passed_by_itself
 from apps.experiments.selectors.requests import facts_of
-from apps.experiments.services.holding import locked, open_round, require_own
+from apps.experiments.services.holding import announce, locked, open_round, require_own
 from apps.experiments.services.quorums import too_few
 from apps.experiments.services.rounds import finish, open_steps
 from apps.experiments.services.telling import tell_waiting
@@ -80,6 +80,7 @@ def submit(*, id: UUID, actor: Actor, now: datetime) -> RequestFacts:
     revision = _current(row, actor, now)
     judged = _judge(row, revision, actor, now, is_amendment=False)
     row.move(State.SUBMITTED)
+    announce(row, now)
     _go_on(row, judged, actor, now)
     record(
         "experiment.submitted",

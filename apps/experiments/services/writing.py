@@ -22,11 +22,10 @@ from apps.experiments.domain.states import EDITABLE, NotInState, State, words
 from apps.experiments.models import ExperimentRequest, Revision
 from apps.experiments.selectors.assessing import assess
 from apps.experiments.selectors.requests import facts_of
-from apps.experiments.services.holding import announce, locked, require_own
+from apps.experiments.services.holding import OURS, announce, locked, require_own
 from apps.tenants import selectors as tenants
 
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
-_OURS: Final = re.compile(r"exp-[0-9]+")
 
 
 class CodeTaken(Conflict):
@@ -158,7 +157,7 @@ def reassessed(proposal: Proposal, actor: Actor, now: datetime) -> Assessment:
 
 
 def _check_code(code: str) -> None:
-    if code and (not _CODE.fullmatch(code) or _OURS.fullmatch(code)):
+    if code and (not _CODE.fullmatch(code) or OURS.fullmatch(code)):
         raise _wrong(
             "code",
             "code",
