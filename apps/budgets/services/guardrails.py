@@ -20,8 +20,6 @@ from apps.budgets.services.reserving import (
     Answered,
     Asked,
     SheetMoved,
-    ask_versions,
-    check_versions,
     decided,
     reserve,
 )
@@ -29,7 +27,6 @@ from apps.core.domain.access import Actor, Scope
 from apps.core.together import GroupCommit
 from apps.tenants import selectors as tenants
 from apps.tenants.domain.facts import TenantFacts
-from apps.usage import services as usage
 
 _ATTEMPTS: Final = 4
 _PATIENCE: Final = 0.0002
@@ -114,13 +111,11 @@ def _looked(asked: Sequence[Asked], sheet: Sheet) -> list[Decision | Exception]:
     cases = [tried(ask=one.ask, actor=one.actor, now=one.now, sheet=sheet) for one in asked]
     places = {part.place: part for case in cases if isinstance(case, Case) for part in case.parts}
     now = max(one.now for one in asked)
-    with usage.asking() as questions:
-        state = ask_versions(questions)
-        rows = rooms.ask_room(questions, places, now) if places else ()
-    check_versions(sheet, *state)
-    listed = list(rows)
+    version, adopted, rows = rooms.read_room(places, now)
+    if (version, adopted) != (sheet.book.version, sheet.adopted):
+        raise SheetMoved
     return [
-        decided(case, judged(case, rooms.room_of(case, listed))) if isinstance(case, Case) else case
+        decided(case, judged(case, rooms.room_of(case, rows))) if isinstance(case, Case) else case
         for case in cases
     ]
 

@@ -35,7 +35,7 @@ JSON: Final = "application/json"
 _ATTEMPTS: Final = 4
 _STOPPING: Final = frozenset({Verdict.NEEDS_APPROVAL, Verdict.DENY})
 
-VERSION: Final = "SELECT version FROM {schema}.budgets_registry WHERE id = 1"
+_VERSION: Final = "SELECT version FROM {schema}.budgets_registry WHERE id = 1"
 _KEEP: Final = f"""
 WITH held AS ({swift.HOLD} RETURNING id, public_id),
      parts AS ({swift.PARTS}),
@@ -231,27 +231,15 @@ def _hold(
     answered: Iterable[Any] = ()
     rows: Iterable[Any] = ()
     with usage.asking() as questions:
-        state = ask_versions(questions)
+        book = questions.ask(qualified(_VERSION))
+        prices = questions.ask(rating.version_asked())
         if claims:
             taken = questions.ask(*accounts.take_claims(claims))
             answered = questions.ask(*accounts.find_answers(claims, now=now))
         if places:
             rows = rooms.ask_locked(questions, places, now)
-    check_versions(sheet, *state)
+    if [(sheet.book.version,)] != list(book) or [sheet.adopted] != list(prices):
+        raise SheetMoved
     today = max((one.today for one in good), default=now.date())
     windows = rooms.locked(list(rows), places, today=today, now=now)
     return _Desk(windows, accounts.read_claims(claims, taken, answered), is_nested)
-
-
-def ask_versions(questions: usage.Questions) -> tuple[Iterable[Any], Iterable[Any]]:
-    """Ask which budgets and prices are in force."""
-    return questions.ask(qualified(VERSION)), questions.ask(rating.version_asked())
-
-
-def check_versions(sheet: Sheet, book: Iterable[Any], prices: Iterable[Any]) -> None:
-    """Hold a sheet against what the database said.
-
-    :raises SheetMoved: when it is another.
-    """
-    if [(sheet.book.version,)] != list(book) or [sheet.adopted] != list(prices):
-        raise SheetMoved

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 from apps.budgets.domain.limits import Counters
 from apps.budgets.models import Hold, State
@@ -15,6 +16,7 @@ from apps.budgets.services import counters, holds
 from apps.budgets.services.cases import Case, Part
 from apps.budgets.services.counters import Place, qualified, rows_of
 from apps.core.domain.money import EXACT
+from apps.rating import selectors as rating
 from apps.usage import services as usage
 
 _COLUMNS: Final = """
@@ -26,6 +28,10 @@ SELECT w.id, w.budget_id, w.starts_on, w.amount + w.carried + w.raised, w.spent,
 """A window, and what it is to be raised by at a moment."""
 
 _READ: Final = f"""
+SELECT b.version, p.id, p.adopted_at, w.*
+  FROM ({{prices}}) AS p(id, adopted_at)
+  JOIN {{schema}}.budgets_registry b ON b.id = 1
+  LEFT JOIN LATERAL (
 {_COLUMNS}
        coalesce(gone.held, 0)
   FROM {{schema}}.budgets_budgetwindow w
@@ -36,8 +42,10 @@ _READ: Final = f"""
                JOIN {{schema}}.budgets_holdpart p ON p.hold_id = h.id
               WHERE h.state IN ('open', 'settled') AND h.expires_at <= %s
               GROUP BY p.window_id) AS gone ON gone.window_id = w.id
+  ) AS w ON true
 """  # noqa: S608 - names of ours only
-"""Windows, and what expired holds still hold in them: an authorization releases that first."""
+"""What is in force, windows, and what expired holds still hold in them: an authorization releases
+that first."""
 
 _LOCK: Final = f"""
 WITH asked AS MATERIALIZED (
@@ -89,9 +97,14 @@ class Window:
         self.more = EXACT.add(self.more, amount)
 
 
-def ask_room(questions: usage.Questions, places: Places, now: datetime) -> Iterable[Any]:
-    """Ask for the money of windows; nothing is locked."""
-    return questions.ask(qualified(_READ), [now, now, *_columns(places), now])
+def read_room(
+    places: Places, now: datetime
+) -> tuple[UUID, tuple[int, datetime], list[tuple[Any, ...]]]:
+    """Return the versions of budgets and prices in force, and the money of windows; no lock."""
+    statement = _READ.replace("{prices}", rating.version_asked())
+    rows = usage.answers_to(qualified(statement), [now, now, *_columns(places), now])
+    version, number, adopted_at = rows[0][:3]
+    return version, (number, adopted_at), [row[3:] for row in rows if row[3] is not None]
 
 
 def room_of(case: Case, rows: Iterable[tuple[Any, ...]]) -> dict[Place, Counters]:

@@ -187,9 +187,7 @@ def take(
         "now": now,
     }
     try:
-        with usage.asking() as questions:
-            rows = questions.ask(_statement(current_schema()), values)
-        listed = list(rows)
+        listed = usage.answers_to(_statement(current_schema()), values)
     except IntegrityError:
         return False  # a key that was used before
     except OperationalError as error:

@@ -30,7 +30,15 @@ from apps.usage.store.raw import copy_raw_usage, insert_raw_usage
 from apps.usage.store.rollups import drop_empty_cells, has_rollups, replace_cells
 from apps.usage.store.rows import Statement, event_rows, key_rows
 from apps.usage.store.scopes import Scope, StoredKey, ids_in_scope, stored_keys
-from apps.usage.store.writes import Questions, Upsert, Writes, asking, pack_sums, writing
+from apps.usage.store.writes import (
+    Questions,
+    Upsert,
+    Writes,
+    answers_to,
+    asking,
+    pack_sums,
+    writing,
+)
 
 __all__ = [
     "BatchHeader",
@@ -44,6 +52,7 @@ __all__ = [
     "StoredKey",
     "Upsert",
     "Writes",
+    "answers_to",
     "asking",
     "copy_events",
     "copy_inverse",

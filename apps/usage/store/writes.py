@@ -91,6 +91,15 @@ def asking() -> Iterator[Questions]:
         yield Questions(binding.connection)
 
 
+def answers_to(
+    statement: str, values: Sequence[object] | Mapping[str, object] = ()
+) -> list[tuple[Any, ...]]:
+    """Ask one thing, and return its rows."""
+    with binding_cursor() as binding:
+        rows: list[tuple[Any, ...]] = binding.execute(statement, values, binary=True).fetchall()
+    return rows
+
+
 @contextmanager
 def writing() -> Iterator[Writes]:
     """Write while the block runs, which must not use the database otherwise.
