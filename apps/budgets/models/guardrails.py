@@ -109,7 +109,7 @@ class HoldPart(models.Model):
     """What a hold sets aside in one window, in that budget's currency."""
 
     pk = models.CompositePrimaryKey("hold_id", "window_id")
-    hold = models.ForeignKey(Hold, on_delete=models.PROTECT, related_name="parts")
+    hold = models.ForeignKey(Hold, models.PROTECT, related_name="parts", db_index=False)
     window = models.ForeignKey(BudgetWindow, on_delete=models.PROTECT, related_name="holds")
     amount = models.DecimalField(max_digits=60, decimal_places=36, help_text="held now")
 

@@ -29,7 +29,7 @@ from apps.tenants import selectors as tenants
 from apps.tenants.domain.facts import TenantFacts
 
 _ATTEMPTS: Final = 4
-_PATIENCE: Final = 0.0002
+_PATIENCE: Final = 0.0003
 """Seconds that those who ask at once wait for each other: a fraction of what a commit takes."""
 
 Result = TypeVar("Result")

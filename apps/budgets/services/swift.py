@@ -51,7 +51,7 @@ SELECT held.id, p.id, p.amount
 ROOM: Final = """
 UPDATE {schema}.budgets_budgetwindow AS w SET held = w.held + p.amount
   FROM jsonb_to_recordset(%(moved)s::jsonb) AS p(id bigint, amount numeric)
- WHERE w.id = p.id
+ WHERE w.id = p.id AND w.id = ANY (%(ids)s::bigint[])
 """
 DECIDE: Final = f"""
 INSERT INTO {{schema}}.budgets_guardraildecision
@@ -79,7 +79,7 @@ WITH basis AS MATERIALIZED (
                                                            start date)
       JOIN {{schema}}.budgets_budgetwindow w
         ON w.id = p.id AND w.budget_id = p.budget AND w.starts_on = p.start
-     WHERE (SELECT stands FROM basis)
+     WHERE (SELECT stands FROM basis) AND w.id = ANY (%(ids)s::bigint[])
      ORDER BY w.budget_id, w.starts_on
        FOR UPDATE OF w
 ), fit AS MATERIALIZED (
@@ -226,6 +226,7 @@ def rows_of(
         "served": orjson.dumps([_row(one.case, one.decision) for one in listed]).decode(),
         "parts": orjson.dumps(parts).decode(),
         "moved": orjson.dumps(amounts).decode(),
+        "ids": [keys[place] for place in moved],
     }
 
 
