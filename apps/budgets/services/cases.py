@@ -87,7 +87,7 @@ def fresh_sheet() -> Sheet:
     return found
 
 
-_MOST_SHEETS: Final = 64
+_MOST_SHEETS: Final = 16
 _MOST_SHAPES: Final = 4_096
 _sheets: Final[dict[str, Sheet]] = {}
 
