@@ -12,6 +12,7 @@ from apps.closing.domain.checklist import (
     ChecklistBlocked,
     UnpricedUse,
     Verdict,
+    check_accruals,
     check_adjustments,
     check_backfills,
     check_bills,
@@ -111,6 +112,13 @@ def test_bills_that_differ_ask_for_attention() -> None:
     check = check_bills(variances=far, currency="USD")
     assert check.verdict is ATTENTION
     assert "openai by USD +5.01" in check.message
+
+
+def test_bills_to_come_are_named_with_what_stands_in() -> None:
+    check = check_accruals(accrued=[("google", Decimal("1234.567"))], currency="USD")
+    assert check.verdict is ATTENTION
+    assert "google with USD 1,234.57" in check.message
+    assert check_accruals(accrued=[], currency="USD").verdict is PASSED
 
 
 def test_a_running_month_asks_for_attention() -> None:

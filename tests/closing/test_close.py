@@ -151,6 +151,26 @@ def test_the_preparer_cannot_approve(costs: Costs, people: People) -> None:
     assert audit.head() == trail
 
 
+def test_only_the_result_that_was_looked_at_is_approved(costs: Costs, people: People) -> None:
+    looked_at = prepared(people)
+    costs.lines.append(line("d", "5", team="ads"))
+    services.prepare_again(run=looked_at.id, actor=people["anna"], now=NOW)
+    waiting = advance_all(looked_at.id)
+    assert waiting.result_hash != looked_at.result_hash
+    with pytest.raises(services.PreviewStale, match="prepared the close again"):
+        services.approve(
+            run=waiting.id,
+            approver=people["bob"],
+            comment="",
+            now=NOW,
+            seen=looked_at.result_hash,
+        )
+    services.approve(
+        run=waiting.id, approver=people["bob"], comment="", now=NOW, seen=waiting.result_hash
+    )
+    assert advance_all(waiting.id).state is RunState.FINISHED
+
+
 @pytest.mark.parametrize("who", ["anna", "lee"])
 def test_who_may_not_decide_cannot_approve(costs: Costs, people: People, who: str) -> None:
     run = prepared(people)

@@ -157,10 +157,15 @@ def test_the_pages_lead_through_a_close(
     offered = bob.get(PAGE).content.decode()
     assert 'data-dialog="approve"' in offered
     assert "3 statements get their numbers" in offered
+    run = selectors.latest(MONTH)
+    assert run is not None
+    assert f'name="result_hash" value="{run.result_hash}"' in offered
+    bob.post(f"{PAGE}approve/", {"reason": "Agreed.", "result_hash": "another"})
+    assert "You looked at the result another" in bob.get(PAGE).content.decode()
     anna.post(f"{PAGE}approve/")
     assert periods.period(MONTH).state is State.SOFT_CLOSED
     with django_capture_on_commit_callbacks(execute=True):
-        bob.post(f"{PAGE}approve/", {"reason": "Agreed."})
+        bob.post(f"{PAGE}approve/", {"reason": "Agreed.", "result_hash": run.result_hash})
     assert periods.period(MONTH).state is State.CLOSED
     done = bob.get(PAGE).content.decode()
     assert "3 of 3 PDFs rendered" in done

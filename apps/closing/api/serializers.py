@@ -11,10 +11,17 @@ from apps.closing.domain.reopening import ReopenFacts
 from apps.closing.domain.steps import CloseRunFacts, RunState, Step, StepFacts, StepState
 
 
-class CommentInput(serializers.Serializer[Any]):
-    """What the approver has to say."""
+@extend_schema_serializer(component_name="CloseApprovalInput")
+class ApprovalInput(serializers.Serializer[Any]):
+    """What the approver has to say, and which result was looked at."""
 
     comment = serializers.CharField(max_length=2000, allow_blank=True, default="")
+    result_hash = serializers.CharField(
+        max_length=64,
+        allow_blank=True,
+        default="",
+        help_text="of the close that was looked at; another one that waits by now is refused",
+    )
 
 
 @extend_schema_serializer(component_name="CloseReasonInput")

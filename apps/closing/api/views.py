@@ -15,8 +15,8 @@ from apps.accounts.api.idempotency import once
 from apps.allocation.domain.sight import require_everything
 from apps.closing import selectors, services
 from apps.closing.api.serializers import (
+    ApprovalInput,
     CloseRunOutput,
-    CommentInput,
     ReasonInput,
     ReopenOutput,
 )
@@ -83,12 +83,12 @@ class ApproveClose(APIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.APPROVALS_DECIDE}
 
     @extend_schema(
-        operation_id="close_run_approve", request=CommentInput, responses={202: CloseRunOutput}
+        operation_id="close_run_approve", request=ApprovalInput, responses={202: CloseRunOutput}
     )
     @once
     def post(self, request: Request, run: UUID) -> Response:
         """Approve a waiting close as another person than its preparer; sealing follows."""
-        asked = CommentInput(data=request.data)
+        asked = ApprovalInput(data=request.data)
         asked.is_valid(raise_exception=True)
         return _accepted(
             services.approve(
@@ -96,6 +96,7 @@ class ApproveClose(APIView):
                 approver=actor_of(request),
                 comment=asked.validated_data["comment"],
                 now=timezone.now(),
+                seen=asked.validated_data["result_hash"],
             )
         )
 

@@ -249,6 +249,21 @@ def check_bills(
     )
 
 
+def check_accruals(*, accrued: Iterable[tuple[str, Decimal]], currency: str) -> Check:
+    """Ask for attention when a bill is not there yet; `accrued` are (account, our metering)."""
+    listed = [f"{account} with {currency} {amount:,.2f}" for account, amount in sorted(accrued)]
+    if not listed:
+        return Check("accruals", "Accruals", Verdict.PASSED, "No bill is missing.")
+    return Check(
+        "accruals",
+        "Accruals",
+        Verdict.ATTENTION,
+        f"Rated usage stands in for bills that are not there yet: {_some(listed)}.",
+        "Once a bill comes, the accrual is taken back and the difference booked in the next open "
+        "month. To have the bill in this month, cancel the close, import it, and start again.",
+    )
+
+
 def check_order(*, earlier: str) -> Check:
     """Ask for attention when an earlier month must be closed first; never blocks the preview."""
     if not earlier:

@@ -12,7 +12,16 @@ from zoneinfo import ZoneInfo
 from apps.core.domain.errors import FieldError, Unprocessable
 from apps.core.domain.months import Month
 
-ESCALABLE: Final = ("coverage", "bills", "variance", "disputes", "imports", "backfills", "over")
+ESCALABLE: Final = (
+    "coverage",
+    "bills",
+    "accruals",
+    "variance",
+    "disputes",
+    "imports",
+    "backfills",
+    "over",
+)
 """Checks that ask for attention and that a tenant may let block."""
 
 MOST_WORKING_DAY: Final = 20

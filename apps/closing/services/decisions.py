@@ -47,17 +47,20 @@ def approve(
     comment: str,
     now: datetime,
     through: Actor | None = None,
+    seen: str = "",
 ) -> CloseRunFacts:
     """Approve a waiting close as another person than the one who prepared it.
 
     The door enqueues `closing.tasks.advance` afterwards. `through` is the shell that speaks for
-    the approver and is what the audit log names.
+    the approver and is what the audit log names. `seen` is the result hash that the approver
+    looked at; without it whatever waits is approved.
 
     :raises Forbidden: when the approver may not decide or is no person.
     :raises SamePerson: when the approver prepared the close.
     :raises CloseState: when the close does not wait for approval.
     :raises EarlierMonthOpen: when an earlier month that was used is not closed yet.
-    :raises PreviewStale: when rules, drivers or costs changed since the preview.
+    :raises PreviewStale: when rules, drivers or costs changed since the preview, or the close was
+        prepared again since the approver looked.
     """
     approver.require(Scope.APPROVALS_DECIDE)
     if approver.user_id is None:
@@ -69,6 +72,7 @@ def approve(
     if approver.user_id == preparer_user or approver.label == preparer:
         raise SamePerson(_why_not(approver, preparer))
     _require_in_order(Month.of(row.month))
+    _require_seen(row, seen)
     _require_fresh(row)
     Approval.objects.create(
         run=row,
@@ -162,6 +166,15 @@ def _why_not(approver: Actor, preparer: str) -> str:
         f"The {preparer} that {approver.label} set prepared this close; let another person "
         "approve it, or prepare it again before you do."
     )
+
+
+def _require_seen(row: CloseRun, seen: str) -> None:
+    """Pass when the result that waits is the one that the approver looked at."""
+    if seen and seen != row.result_hash:
+        raise PreviewStale(
+            f"You looked at the result {seen[:12]}; meanwhile {row.preparer[1]} prepared the close "
+            f"again, and {row.result_hash[:12]} waits. Look at it, then approve."
+        )
 
 
 def _require_fresh(row: CloseRun) -> None:

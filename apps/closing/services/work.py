@@ -20,6 +20,7 @@ from apps.closing.domain.checklist import (
     Check,
     UnpricedUse,
     Verdict,
+    check_accruals,
     check_adjustments,
     check_backfills,
     check_bills,
@@ -108,6 +109,7 @@ def reconcile(run: CloseRun, now: datetime) -> Outcome:
             unpriced=_unpriced(base), effective=effective, currency=currency, limits=limits
         ),
         check_bills(variances=_variances(report), currency=currency, limits=limits),
+        check_accruals(accrued=_accrued(report), currency=currency),
         check_variance(before=_before(month), now=effective, currency=currency, limits=limits),
         check_disputes(disputes=_disputes(month)),
         check_imports(pending=ingest.pending_imports()),
@@ -325,6 +327,15 @@ def _variances(report: ReconcileReport) -> list[tuple[str, Decimal, Decimal]]:
         if account.metered is not None
         and account.billed is not None
         and (account.metered or account.truth is not Truth.BILLED)
+    ]
+
+
+def _accrued(report: ReconcileReport) -> list[tuple[str, Decimal]]:
+    """Return the accounts whose bill is missing, with the usage that stands in for it."""
+    return [
+        (account.account, account.metered)
+        for account in report.accounts
+        if account.truth is Truth.BILLED and account.billed is None and account.metered
     ]
 
 

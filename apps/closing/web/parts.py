@@ -107,6 +107,7 @@ _WAYS_OUT: Final = {
     "mapping": ("directory:organization", "Give teams a cost center", ""),
     "coverage": ("costs:attribution", "See what nobody owns", ""),
     "bills": ("costs:accounts", "Look at the accounts", ""),
+    "accruals": ("costs:accounts", "Import the bill", ""),
     "variance": ("closing:periods", "Compare the months", ""),
     "order": ("closing:month", "Open that month", ""),
     "adjustments": ("allocation:adjustments", "Decide them", ""),

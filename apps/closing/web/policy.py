@@ -34,6 +34,7 @@ _SCOPES: Final[dict[str, Scope | None]] = {"GET": Scope.CLOSE_RUN, "POST": Scope
 _CHECKS: Final = [
     ("coverage", "Too little of the cost has an owner"),
     ("bills", "A bill differs much from our metering"),
+    ("accruals", "A bill is not there yet"),
     ("variance", "The month differs much from the one before"),
     ("disputes", "A statement is disputed"),
     ("imports", "A file of usage is still being imported"),

@@ -150,6 +150,7 @@ class MonthPage(PageMixin, TemplateView):
                 "work": parts.work_of(run),
                 "checks": parts.checks_of(run),
                 "consequences": parts.approval_consequences(run, shown["month_name"]),
+                "seen": {"result_hash": run.result_hash},
             }
         if published is not None:
             shown |= {
@@ -283,7 +284,11 @@ class Approve(_Deed):
 
     def do(self, month: Month) -> None:
         run = services.approve(
-            run=self.live(month).id, approver=self.actor, comment=self.reason(), now=timezone.now()
+            run=self.live(month).id,
+            approver=self.actor,
+            comment=self.reason(),
+            now=timezone.now(),
+            seen=self.request.POST.get("result_hash", ""),
         )
         enqueue(run.id)
 
