@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from threading import Event, Thread
@@ -19,7 +20,10 @@ from django_tenants.utils import schema_context
 from apps.accounts import selectors as accounts
 from apps.accounts import services as account_services
 from apps.accounts.domain.keys import KeyKind
+from apps.allocation import services as allocation
 from apps.allocation.domain.facts import RunFacts
+from apps.allocation.domain.rules import Axis
+from apps.allocation.domain.transfers import AdjustmentDraft
 from apps.audit import selectors as audit
 from apps.chargeback import selectors
 from apps.chargeback import services as chargeback
@@ -148,6 +152,31 @@ def test_a_dispute_holds_acceptance_until_finance_decides(
         chargeback.withdraw(id=own, dispute=found.id, reason="", actor=dana, now=LATER)
     chargeback.accept(id=own, comment="", actor=dana, now=LATER)
     assert state(own, people["ana"]) == "accepted"
+
+
+def test_only_an_approved_adjustment_of_the_cost_center_corrects(
+    own: UUID, dana: Actor, people: dict[str, Actor]
+) -> None:
+    found = disputed(own, dana)
+    draft = AdjustmentDraft(Axis.TEAM, "search", "assistant", Decimal("90"), "Not theirs.", "STM")
+    maya, jonas, month = people["maya"], people["jonas"], OCTOBER + 1
+    asked = allocation.request_adjustment(month=month, draft=draft, actor=maya, now=LATER)
+    elsewhere = replace(draft, sender="assistant", receiver="UNALLOCATED")
+    other = allocation.request_adjustment(month=month, draft=elsewhere, actor=maya, now=LATER)
+    allocation.approve_adjustment(id=other.id, comment="Yes.", actor=jonas, now=LATER)
+    assert selectors.corrections(since=OCTOBER, cost_center="CC-4100") == []
+    for reference, says in (
+        (asked.code, "waits for another person"),
+        (other.code, "none of CC-41"),
+    ):
+        decision = Decision(outcome=Outcome.CORRECTED, reason="Yes.", reference=reference)
+        with pytest.raises(AnswerInvalid, match=says):
+            chargeback.resolve(id=own, dispute=found.id, decision=decision, actor=maya, now=LATER)
+    assert state(own, dana) == "disputed"
+    allocation.approve_adjustment(id=asked.id, comment="Yes.", actor=jonas, now=LATER)
+    decision = Decision(outcome=Outcome.CORRECTED, reason="Yes.", reference=asked.code)
+    chargeback.resolve(id=own, dispute=found.id, decision=decision, actor=maya, now=LATER)
+    assert state(own, dana) == "awaiting"
 
 
 def test_the_same_dispute_twice_is_one(own: UUID, dana: Actor) -> None:

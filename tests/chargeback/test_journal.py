@@ -40,7 +40,14 @@ from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import Forbidden
 from apps.core.domain.months import Month
 from apps.periods import services as periods
-from tests.chargeback.conftest import NOW, OCTOBER, SEPTEMBER, SYSTEM, usual_lines
+from tests.chargeback.conftest import (
+    NOW,
+    OCTOBER,
+    SEPTEMBER,
+    SYSTEM,
+    cost_line,
+    usual_lines,
+)
 
 pytestmark = pytest.mark.usefixtures("store")
 EMPTY = Chart({}, {})
@@ -306,7 +313,9 @@ def test_closing_anew_takes_the_old_journal_back(close: Close, people: dict[str,
     )
     with pytest.raises(MonthNotClosed):
         chargeback.prepare_journal(month=OCTOBER, actor=SYSTEM, now=NOW)
+    assert selectors.months_to_book(actor=SYSTEM) == []
     close(usual_lines()[:3])
+    assert selectors.months_to_book(actor=SYSTEM) == [OCTOBER]
     new = chargeback.prepare_journal(month=OCTOBER, actor=SYSTEM, now=NOW)
     assert [
         (one.batch, one.kind, one.reverses, one.reversed_by, one.state)
@@ -325,6 +334,24 @@ def test_closing_anew_takes_the_old_journal_back(close: Close, people: dict[str,
         assert sum(one.debit - one.credit for one in both if one.account == account) == 0
     assert file(batch="JNL-2026-10-01") == old_file
     assert b"JNL-2026-10-01" in file(batch="JNL-2026-10-02")
+
+
+def test_a_month_that_charges_nothing_any_more_takes_its_journal_back(
+    close: Close, people: dict[str, Actor]
+) -> None:
+    close()
+    map_unallocated()
+    old = chargeback.prepare_journal(month=OCTOBER, actor=SYSTEM, now=NOW)
+    maya, jonas = people["maya"], people["jonas"]
+    periods.reopen(month=OCTOBER, actor=maya, approver=jonas, reason="All a mistake.", now=NOW)
+    close([cost_line("free", "0", quantity=Decimal(1))])
+    assert selectors.months_to_book(actor=SYSTEM) == [OCTOBER]
+    back = chargeback.prepare_journal(month=OCTOBER, actor=SYSTEM, now=NOW)
+    assert (back.kind, back.reverses, back.total) == ("reversal", old.batch, old.total)
+    assert selectors.months_to_book(actor=SYSTEM) == []
+    with pytest.raises(NothingToPost):
+        chargeback.prepare_journal(month=OCTOBER, actor=SYSTEM, now=NOW)
+    assert Journal.objects.count() == 2
 
 
 def test_posting_is_confirmed_once(close: Close, people: dict[str, Actor]) -> None:

@@ -36,6 +36,7 @@ from apps.chargeback.selectors.booking import (
     layout,
     mapping_gaps,
     mappings,
+    months_to_book,
 )
 from apps.chargeback.selectors.explaining import explanation
 from apps.chargeback.selectors.focus import (
@@ -99,6 +100,7 @@ __all__ = [
     "mappings",
     "may_respond",
     "months",
+    "months_to_book",
     "months_to_roll_up",
     "open_disputes",
     "policy",

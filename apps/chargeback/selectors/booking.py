@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.db.models.fields.json import KeyTextTransform
 
 from apps.allocation import selectors as allocation
@@ -19,6 +19,7 @@ from apps.chargeback.domain.journal import (
     Completeness,
     Entry,
     JournalFacts,
+    JournalKind,
     JournalMissing,
     MappingKind,
     MonthNotClosed,
@@ -51,6 +52,7 @@ __all__ = [
     "layout",
     "mapping_gaps",
     "mappings",
+    "months_to_book",
 ]
 
 
@@ -133,6 +135,36 @@ def mapping_gaps(*, month: Month, actor: Actor) -> Completeness:
     run = allocation.published_or_none(month)
     charges, printed = charges_of(run.id) if run is not None else ([], "")
     return completeness(month=month, charges=charges, chart=chart(month=month), printed=printed)
+
+
+def months_to_book(*, actor: Actor) -> list[Month]:
+    """Return the closed months whose statements no journal carries yet, oldest first.
+
+    A month that was closed anew counts: its journal is of the run before. One that charges
+    nothing counts only while there is a journal to take back. Four queries.
+
+    :raises Forbidden: when the actor may not read billing, or sees only some teams or tags.
+    """
+    actor.require(Scope.BILLING_READ)
+    require_everything(actor)
+    latest = periods.latest_closed()
+    if latest is None:
+        return []
+    charges = Journal.objects.filter(kind=JournalKind.CHARGE.value)
+    booked = set(charges.values_list("run", flat=True))
+    standing = set(charges.filter(reversal__isnull=True).values_list("month", flat=True))
+    issued = Statement.objects.filter(
+        document__state=State.SEALED.value, month__lte=latest.month.first_day
+    )
+    sets = issued.values("month", "run").annotate(
+        newest=Max("id"), charged=Count("id", filter=~Q(document__total=0))
+    )
+    newest = {row["month"]: row for row in sets.order_by("month", "newest")}
+    return [
+        Month.of(month)
+        for month, row in newest.items()
+        if row["run"] not in booked and (row["charged"] or month in standing)
+    ]
 
 
 def closed_run(month: Month) -> UUID:

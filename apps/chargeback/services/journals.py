@@ -16,6 +16,7 @@ from apps.chargeback.domain.journal import (
     JournalFacts,
     JournalKind,
     JournalMissing,
+    NothingToPost,
     entries_of,
     hash_of,
     reversed_entries,
@@ -65,7 +66,8 @@ def prepare_journal(*, month: Month, actor: Actor, now: datetime) -> JournalFact
     """Make the journal of a closed month from its issued statements, and return it.
 
     Idempotent: a run has one journal. When the month was closed anew, the journals of the runs
-    before are taken back by reversals in the same transaction.
+    before are taken back by reversals in the same transaction; when nothing is charged any more,
+    the last reversal is returned.
 
     :raises Forbidden: when the actor may not read billing, or sees only some teams or tags.
     :raises MonthNotClosed: when the month is not closed.
@@ -82,15 +84,13 @@ def prepare_journal(*, month: Month, actor: Actor, now: datetime) -> JournalFact
         with transaction.atomic():
             periods.hold_open(months=[month])  # nobody reopens it meanwhile (docs/locking.md)
             books.closed_run(month)
-            _make(month, run, actor, now)
+            row = _make(month, run, actor, now)
     except IntegrityError:
         known = _of_run(run, actor)  # another one made it meanwhile
         if known is None:
             raise
         return known
-    made = _of_run(run, actor)
-    assert made is not None
-    return made
+    return books.journal(batch=row.batch, actor=actor)
 
 
 def hand_out_journal(
@@ -131,11 +131,19 @@ def _of_run(run: UUID, actor: Actor) -> JournalFacts | None:
     return books.journal(batch=found, actor=actor) if found else None
 
 
-def _make(month: Month, run: UUID, actor: Actor, now: datetime) -> None:
+def _make(month: Month, run: UUID, actor: Actor, now: datetime) -> Journal:
+    """Write the journal of a run and what takes earlier ones back; return the last of them."""
     charges, printed = books.charges_of(run)
-    entries = entries_of(
-        month=month, charges=charges, chart=books.chart(month=month), printed=printed
-    )
+    try:
+        entries = entries_of(
+            month=month, charges=charges, chart=books.chart(month=month), printed=printed
+        )
+    except NothingToPost:
+        taken_back = [_reverse(row, month, actor, now) for row in _standing(month)]
+        if not taken_back:
+            raise
+        _told(taken_back[-1], taken_back[:-1], run=run, actor=actor, now=now)
+        return taken_back[-1]
     statements = set_of(run)
     assert statements is not None
     taken_back = [_reverse(row, month, actor, now) for row in _standing(month)]
@@ -147,12 +155,20 @@ def _make(month: Month, run: UUID, actor: Actor, now: datetime) -> None:
         actor=actor,
         now=now,
     )
+    _told(row, taken_back, run=run, actor=actor, now=now)
+    return row
+
+
+def _told(
+    row: Journal, taken_back: list[Journal], *, run: UUID, actor: Actor, now: datetime
+) -> None:
+    """Tell the channels and the audit log of a journal and of what it takes the place of."""
     _tell(row, taken_back, now)
     audit.record(
         actor=actor,
         action="journal.made",
         subject="period",
-        subject_id=str(month),
+        subject_id=str(Month.of(row.month)),
         detail={
             "batch": row.batch,
             "total": row.total,

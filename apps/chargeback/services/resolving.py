@@ -43,7 +43,8 @@ def resolve(
 
     :raises Forbidden: when the actor may not write billing.
     :raises PersonRequired: when a service key asks (rule 21).
-    :raises AnswerInvalid: when there is no reason, or a correction names no adjustment that stands.
+    :raises AnswerInvalid: when there is no reason, or a correction names no adjustment that
+        another person approved and that moves cost of the cost center.
     :raises DisputeMissing: when there is no such dispute.
     :raises DisputeSettled: when it has ended.
     :raises SamePerson: when the actor raised it.
@@ -58,7 +59,9 @@ def resolve(
             raise SamePerson("A dispute is decided by another person than the one who raised it.")
         booked: dict[str, Any] = {}
         if checked.outcome is Outcome.CORRECTED:
-            named = correction(checked.reference, since=row.accounting_month)
+            named = correction(
+                checked.reference, since=row.accounting_month, cost_center=row.cost_center
+            )
             booked = {"reference": named.code, "booked_in": named.month.first_day}
         end(
             answer,

@@ -87,8 +87,8 @@ class ResolveForm(forms.Form):
     reference = forms.ChoiceField(
         label="Adjustment",
         required=False,
-        help_text="Needed for a correction. It is asked for under Month, Adjustments, and signed "
-        "by a second person.",
+        help_text="Needed for a correction: one that moves cost of this cost center and that a "
+        "second person has approved.",
     )
     reason = forms.CharField(
         label="Reason",
@@ -99,7 +99,7 @@ class ResolveForm(forms.Form):
 
     def __init__(self, *args: Any, adjustments: Sequence[tuple[str, str]], **options: Any) -> None:
         super().__init__(*args, **options)
-        none = ("", "None" if adjustments else "None: nobody asked for an adjustment yet")
+        none = ("", "None" if adjustments else "None: no approved adjustment concerns it yet")
         self.fields["reference"].choices = [none, *adjustments]  # type: ignore[attr-defined]
 
     def to_decision(self) -> Decision:

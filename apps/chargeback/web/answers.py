@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -24,7 +25,7 @@ from apps.chargeback.web.wording import detail_of, what_of
 from apps.core import presentation
 from apps.core.domain.access import Scope
 from apps.core.domain.errors import Refusal
-from apps.core.web.page import Crumb, Page
+from apps.core.web.page import Action, Crumb, Page
 from apps.core.web.parts import Entry
 from apps.core.web.views import PageMixin
 
@@ -211,12 +212,22 @@ class ResolvePage(PageMixin, FormView):  # type: ignore[type-arg]
     def page(self) -> Page:
         return Page(
             title="Decide the dispute",
-            subtitle="A correction is booked as an adjustment of the open month; name it here.",
+            subtitle="A correction is an adjustment of the open month that a second person has "
+            "approved; name it here.",
             crumbs=_crumbs(self.detail.facts),
+            actions=[self._ask] if self.actor.may(Scope.ALLOCATION_WRITE) else [],
         )
 
+    @property
+    def _ask(self) -> Action:
+        asked = urlencode({"reference": self.detail.facts.number})
+        address = f"{reverse('allocation:adjustment_new')}?{asked}"
+        return Action(label="Ask for an adjustment", url=address, icon="arrows-split")
+
     def get_form_kwargs(self) -> dict[str, Any]:
-        found = selectors.corrections(since=self.detail.facts.month)
+        found = selectors.corrections(
+            since=self.detail.facts.month, cost_center=self.detail.facts.cost_center
+        )
         return super().get_form_kwargs() | {
             "adjustments": [(one.code, _told(one)) for one in found]
         }
@@ -249,7 +260,7 @@ class ResolvePage(PageMixin, FormView):  # type: ignore[type-arg]
 
 def _told(one: AdjustmentFacts) -> str:
     moved = presentation.money(one.amount, one.currency)
-    return f"{one.code}: {moved} from {one.sender} to {one.receiver}, {one.month}, {one.state}"
+    return f"{one.code}: {moved} from {one.sender} to {one.receiver}, {one.month}"
 
 
 class _Deed(PageMixin, View):

@@ -14,7 +14,7 @@ from django.views.generic import FormView
 from django.views.generic.base import View
 
 from apps.chargeback import selectors, services
-from apps.chargeback.domain.journal import Completeness, JournalFacts, MappingKind
+from apps.chargeback.domain.journal import Completeness, JournalFacts, JournalKind, MappingKind
 from apps.chargeback.domain.journal_layout import FIELDS, parse_layout, text_of
 from apps.chargeback.web.answer_forms import show_refusal
 from apps.chargeback.web.journal_forms import LayoutForm, MappingForm, PostingForm
@@ -29,7 +29,6 @@ from apps.core.web.lists import Column, DataList, Empty, ListState
 from apps.core.web.page import Action, Crumb, Fact, Page, Tab
 from apps.core.web.views import PageMixin
 from apps.directory import selectors as directory
-from apps.periods import selectors as periods
 
 _READ: Final[Mapping[str, Scope | None]] = {"GET": Scope.BILLING_READ}
 _WRITE: Final[Mapping[str, Scope | None]] = {
@@ -96,16 +95,13 @@ class Journals(ListPage):
         )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        booked = {one.month for one in self.found if one.kind == "charge" and not one.reversed_by}
-        latest = periods.latest_closed()
-        closed = {one.month for one in selectors.months(actor=self.actor) if one.is_issued}
-        waiting = sorted(
-            month for month in closed - booked if latest is not None and month <= latest.month
-        )
+        waiting = selectors.months_to_book(actor=self.actor)
+        standing = {one.month: one.batch for one in self.found if _stands(one)}
         next_up = [
             {
                 "month": str(month),
                 "name": presentation.month(month),
+                "replaces": standing.get(month, ""),
                 "gaps": selectors.mapping_gaps(month=month, actor=self.actor),
                 "then": [presentation.month(later) for later in waiting[1:]],
             }
@@ -114,6 +110,10 @@ class Journals(ListPage):
         return super().get_context_data(
             waiting=next_up, may_change=self.actor.may(Scope.BILLING_WRITE), **kwargs
         )
+
+
+def _stands(one: JournalFacts) -> bool:
+    return one.kind == JournalKind.CHARGE.value and not one.reversed_by
 
 
 def _journal_row(one: JournalFacts) -> dict[str, Any]:
