@@ -60,7 +60,7 @@ def test_windows_by_example():
     st.decimals(min_value=0, max_value=500, places=2),
 )
 def test_rollover_hands_on_no_more_than_the_cap_and_all_of_the_overspend(limit, spent, cap):
-    told = {"limit": limit, "raised": Decimal(0), "spent": spent}
+    told = {"limit": limit, "raised": Decimal(0), "spent": spent, "held": Decimal(0)}
     assert Rollover(cap, overspend=True).carried(**told) == min(limit - spent, cap)
     assert Rollover(cap).carried(**told) == max(min(limit - spent, cap), 0)
     assert Rollover().carried(**told) == 0
@@ -70,7 +70,14 @@ def test_rollover_hands_on_no_more_than_the_cap_and_all_of_the_overspend(limit, 
 def test_a_temporary_raise_covers_its_window_and_is_not_handed_on(spent, carried):
     every = Rollover(Decimal(1000), overspend=True)
     told = {"limit": Decimal(150), "raised": Decimal(50), "spent": Decimal(spent)}
-    assert every.carried(**told) == carried
+    assert every.carried(**told, held=Decimal(0)) == carried
+
+
+@pytest.mark.parametrize(("held", "carried"), [(0, 30), (20, 10), (30, 0), (50, 0)])
+def test_what_is_held_is_neither_unused_nor_overspent(held, carried):
+    every = Rollover(Decimal(1000), overspend=True)
+    told = {"limit": Decimal(100), "raised": Decimal(0), "spent": Decimal(70)}
+    assert every.carried(**told, held=Decimal(held)) == carried
 
 
 def test_counters_tell_what_is_left():

@@ -23,7 +23,8 @@ class Rollover:
 
     Of unused money up to `unused_cap`; None hands over nothing, and a very large cap everything.
     `overspend` takes what was spent above the limit off the next window. A temporary raise is not
-    handed on: it covers spend of its own window and falls back.
+    handed on: it covers spend of its own window and falls back. What is held is not unused: it is
+    handed on when it is given back, as two windows would promise it otherwise.
     """
 
     unused_cap: Decimal | None = None
@@ -34,11 +35,11 @@ class Rollover:
         """Tell whether a window depends on the one before."""
         return self.unused_cap is not None or self.overspend
 
-    def carried(self, *, limit: Decimal, raised: Decimal, spent: Decimal) -> Decimal:
+    def carried(self, *, limit: Decimal, raised: Decimal, spent: Decimal, held: Decimal) -> Decimal:
         """Return what the next window gets (above zero) or loses (below); `raised` is in limit."""
         rest = EXACT.subtract(limit, spent)
         if rest >= 0:
-            own = max(EXACT.subtract(rest, raised), Decimal(0))
+            own = max(EXACT.subtract(EXACT.subtract(rest, held), raised), Decimal(0))
             return Decimal(0) if self.unused_cap is None else min(own, self.unused_cap)
         return rest if self.overspend else Decimal(0)
 

@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from django.db.models import Sum
+
 from apps.budgets.domain.budgets import BudgetFacts
 from apps.budgets.domain.limits import Counters
 from apps.budgets.domain.scope import Subject, may_see
@@ -239,7 +241,7 @@ def in_windows(budgets: list[BudgetFacts], on: date) -> list[Standing]:
     for budget in budgets:
         window = _window_near(budget, on)
         opened = rows.get((budget.key, window.start))
-        stands = _unopened(budget, window) if opened is None else _standing(budget, opened)
+        stands = _unopened(budget, window, rows) if opened is None else _standing(budget, opened)
         found.append(_rolled(stands, daily.get(budget.key), on))
     return found
 
@@ -295,9 +297,39 @@ def _standing(budget: BudgetFacts, row: BudgetWindow) -> Standing:
     )
 
 
-def _unopened(budget: BudgetFacts, window: Days) -> Standing:
-    counters = Counters(budget.amount, _NONE, _NONE, _NONE)
-    return Standing(budget, window, budget.amount, _NONE, _NONE, counters, (), None, window.start)
+def _unopened(
+    budget: BudgetFacts, window: Days, rows: Mapping[tuple[int, date], BudgetWindow]
+) -> Standing:
+    carried = _carried(budget, window, rows) if budget.rollover.moves else _NONE
+    counters = Counters(EXACT.add(budget.amount, carried), _NONE, _NONE, _NONE)
+    return Standing(budget, window, budget.amount, carried, _NONE, counters, (), None, window.start)
+
+
+def raises_in_force(budgets: Iterable[int], now: datetime) -> dict[int, Decimal]:
+    """Return what budgets are raised by at a moment, those that are; one query."""
+    rows = BudgetRaise.objects.filter(
+        budget_id__in=list(budgets), created_at__lte=now, expires_at__gt=now
+    )
+    sums = rows.values("budget_id").annotate(total=Sum("amount")).order_by("budget_id")
+    return {row["budget_id"]: row["total"] for row in sums}
+
+
+def _carried(
+    budget: BudgetFacts, window: Days, rows: Mapping[tuple[int, date], BudgetWindow]
+) -> Decimal:
+    """Return what a window takes over from those before it, opened or not."""
+    carried = _NONE
+    for before in budget.rule.windows(through=window.start):
+        if before.start == window.start:
+            break
+        row = rows.get((budget.key, before.start))
+        carried = budget.rollover.carried(
+            limit=row.counters.limit if row else EXACT.add(budget.amount, carried),
+            raised=row.raised if row else _NONE,
+            spent=row.spent if row else _NONE,
+            held=row.held if row else _NONE,
+        )
+    return carried
 
 
 def last_day(window: Days) -> date | None:

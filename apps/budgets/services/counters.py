@@ -19,7 +19,7 @@ from django.db import connection
 
 from apps.budgets.domain.budgets import BudgetFacts
 from apps.budgets.domain.windows import Days
-from apps.budgets.models import BudgetWindow
+from apps.budgets.models import Budget, BudgetWindow
 from apps.budgets.selectors.book import BudgetBook, basis, book
 from apps.core.db import current_schema
 from apps.core.domain.money import EXACT
@@ -194,6 +194,13 @@ def refresh_raises(budgets: Iterable[int], *, today: date, now: datetime) -> Non
     run(_RAISE, [sorted(budgets), now, now, today, today])
 
 
+def carry_on(budgets: Collection[int]) -> None:
+    """Carry over anew what changed in earlier windows of budgets, all of them locked."""
+    if budgets:
+        rows = Budget.objects.filter(pk__in=budgets).order_by("pk")
+        _carry({row.pk: row.facts for row in rows})
+
+
 def roll(budgets: Iterable[BudgetFacts], *, today: date) -> None:
     """Bring rolling windows, which are locked, to a day; days never go back."""
     rolling = [one for one in budgets if one.rule.is_rolling]
@@ -345,7 +352,7 @@ def _carry(budgets: Mapping[int, BudgetFacts]) -> None:
                 changed.append((row.pk, carried))
                 row.carried = carried
             carried = budgets[key].rollover.carried(
-                limit=row.counters.limit, raised=row.raised, spent=row.spent
+                limit=row.counters.limit, raised=row.raised, spent=row.spent, held=row.held
             )
     if changed:
         run(_CARRY, [list(column) for column in zip(*changed, strict=True)])

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from apps.budgets.models import Hold, HoldPart, State
-from apps.budgets.services.counters import Draw, Place, over, rows_of, run
+from apps.budgets.services.counters import Draw, Place, carry_on, over, rows_of, run
 
 _RELEASE: Final = """
 UPDATE {schema}.budgets_hold SET state = %s, ended_at = %s
@@ -21,18 +21,25 @@ _NAME: Final = """
 UPDATE {schema}.budgets_hold AS h SET event_ref = n.event
   FROM unnest(%s::bigint[], %s::text[]) AS n(id, event) WHERE h.id = n.id
 """
+_HANDS_ON: Final = """
+EXISTS (SELECT 1 FROM {schema}.budgets_budgetwindow l JOIN {schema}.budgets_budget b
+            ON b.id = l.budget_id AND (b.unused_cap IS NOT NULL OR b.carry_overspend)
+         WHERE l.budget_id = kept.budget_id AND l.starts_on > kept.starts_on)
+"""
 _FREE: Final = f"""
 UPDATE {{schema}}.budgets_budgetwindow AS kept
    SET held = kept.held - freed.amount, overrun = {over(held="(kept.held - freed.amount)")}
   FROM (SELECT window_id, sum(amount) AS amount FROM {{schema}}.budgets_holdpart
          WHERE hold_id = ANY (%s) GROUP BY window_id) AS freed
  WHERE kept.id = freed.window_id AND freed.amount <> 0
+RETURNING kept.budget_id, {_HANDS_ON}
 """  # noqa: S608 - names of ours only
 _RESIZE: Final = f"""
 UPDATE {{schema}}.budgets_budgetwindow AS kept
    SET held = kept.held + new.more, overrun = {over(held="(kept.held + new.more)")}
   FROM unnest(%s::bigint[], %s::numeric[]) AS new(id, more)
  WHERE kept.id = new.id
+RETURNING kept.budget_id, {_HANDS_ON}
 """  # noqa: S608 - names of ours only
 _GROWN: Final = f"""
 UPDATE {{schema}}.budgets_budgetwindow AS kept SET overrun = {over(held="(kept.held + new.more)")}
@@ -47,8 +54,12 @@ SELECT p.window_id, sum(p.amount) FROM {schema}.budgets_holdpart p
 """
 _LOCK: Final = """
 SELECT w.id FROM {schema}.budgets_budgetwindow w
-  JOIN unnest(%s::bigint[], %s::date[]) AS o(budget, start)
-    ON w.budget_id = o.budget AND w.starts_on = o.start
+ WHERE w.id IN (
+       SELECT l.id FROM unnest(%s::bigint[], %s::date[]) AS o(budget, start)
+         JOIN {schema}.budgets_budget b ON b.id = o.budget
+         JOIN {schema}.budgets_budgetwindow l ON l.budget_id = o.budget
+          AND (l.starts_on = o.start OR (l.starts_on > o.start
+               AND (b.unused_cap IS NOT NULL OR b.carry_overspend))))
  ORDER BY w.budget_id, w.starts_on
    FOR UPDATE OF w
 """
@@ -99,7 +110,7 @@ def expire(gone: Mapping[int, Hold], *, now: datetime) -> int:
 
 
 def lock_places(places: Sequence[Place]) -> None:
-    """Lock windows, given in order, until the transaction ends."""
+    """Lock windows, given in order, and those that they hand on to, until the transaction ends."""
     if places:
         rows_of(_LOCK, [list(column) for column in zip(*places, strict=True)])
 
@@ -119,7 +130,7 @@ def release(
     """
     ended = [row[0] for row in rows_of(_RELEASE, [state.value, now, sorted(live)])]
     if ended:
-        run(_FREE, [ended])
+        _hand_on(rows_of(_FREE, [ended]))
     named = [(key, events[live[key].public_id]) for key in ended if live[key].public_id in events]
     if named:
         run(_NAME, [list(column) for column in zip(*named, strict=True)])
@@ -134,4 +145,8 @@ def resize(more: Mapping[int, Decimal]) -> None:
     keys = sorted(more)
     values = [keys, [more[key] for key in keys]]
     run(_GROWN, values)
-    run(_RESIZE, values)
+    _hand_on(rows_of(_RESIZE, values))
+
+
+def _hand_on(freed: Iterable[tuple[int, bool]]) -> None:
+    carry_on({budget for budget, hands_on in freed if hands_on})

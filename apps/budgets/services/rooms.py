@@ -11,7 +11,7 @@ from uuid import UUID
 
 from apps.budgets.domain.limits import Counters
 from apps.budgets.models import Hold, State
-from apps.budgets.selectors.budgets import in_windows
+from apps.budgets.selectors.budgets import in_windows, raises_in_force
 from apps.budgets.services import counters, holds
 from apps.budgets.services.cases import Case, Part
 from apps.budgets.services.counters import Place, qualified, rows_of
@@ -77,6 +77,8 @@ SELECT h.id FROM {schema}.budgets_hold h
                     WHERE p.hold_id = h.id AND p.window_id <> ALL (%s))
 """
 
+_NONE: Final = Decimal(0)
+
 Places = Mapping[Place, Part]
 """The windows that uses draw, by budget and first day."""
 
@@ -127,7 +129,13 @@ def room_of(case: Case, rows: Iterable[tuple[Any, ...]]) -> dict[Place, Counters
         one.budget.key: _without(one.counters, past.get(one.key or 0, Decimal(0)))
         for one in standings
     }
-    return {place: by_budget[place[0]] for place in places}
+    unopened = {key for key, start in places if (key, start) not in by_place}
+    raised = raises_in_force(unopened, case.now) if unopened else {}
+    more = {place: row[9] - row[8] for place, row in by_place.items()}
+    return {
+        place: _raised(by_budget[place[0]], more.get(place, raised.get(place[0], _NONE)))
+        for place in places
+    }
 
 
 def ask_locked(questions: usage.Questions, places: Places, now: datetime) -> Iterable[Any]:
@@ -187,6 +195,12 @@ def _counters(row: tuple[Any, ...]) -> Counters:
 def _columns(places: Places) -> list[list[Any]]:
     ordered = sorted(places)
     return [[budget for budget, _ in ordered], [start for _, start in ordered]]
+
+
+def _raised(counted: Counters, more: Decimal) -> Counters:
+    """Return counters with the raises that are in force; more may be below zero."""
+    limit = EXACT.add(counted.limit, more)
+    return Counters(limit, counted.spent, counted.held, counted.overrun)
 
 
 def _without(counted: Counters, past: Decimal) -> Counters:

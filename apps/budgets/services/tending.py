@@ -51,7 +51,7 @@ def follow_basis(*, now: datetime) -> bool:
 
 @transaction.atomic
 def _refresh_windows(now: datetime) -> None:
-    """Open the windows of today, let raises end, and roll those that are rolling."""
+    """Open the windows of today, let raises end, roll what is rolling, carry over anew."""
     found = counters.hold_registry()
     today = counters.today_of(now)
     known = set(BudgetWindow.objects.values_list("budget_id", "starts_on"))
@@ -62,7 +62,8 @@ def _refresh_windows(now: datetime) -> None:
         if window is None:
             continue
         place = (budget.key, window.start)
-        if place not in known or budget.rule.is_rolling or budget.key in raised:
+        moves = budget.rule.is_rolling or budget.rollover.moves
+        if place not in known or moves or budget.key in raised:
             draws[place] = counters.Draw(budget, window)
     if draws:
         counters.take(draws, today=today, now=now)
