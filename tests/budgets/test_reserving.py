@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django_tenants.utils import schema_context
 
 from apps.accounts import services as accounts
@@ -20,6 +20,7 @@ from apps.budgets.domain.policies import PolicyDraft, Rules
 from apps.budgets.domain.windows import Window
 from apps.budgets.models import BudgetWindow, GuardrailDecision, Hold, HoldPart
 from apps.budgets.services import swift
+from apps.budgets.services.budgets import live_row
 from apps.budgets.services.reserving import Answered, Asked, reserve
 from apps.core.domain.errors import Refusal
 from apps.rating import services as rating
@@ -299,3 +300,26 @@ def test_windows_of_a_tenant_that_was_dropped_are_not_taken_for_those_of_the_nex
     assert ways.fitted == [False]
     assert counters(other, date(2026, 1, 20)) == (ZERO, ZERO, ZERO)
     assert verified()
+
+
+def test_a_budget_that_is_being_changed_holds_up_nobody_who_opens_its_window(
+    fresh_tenant: Any,
+) -> None:
+    tiny_prices()
+    key = budget(limit=Limit.HARD, amount=Decimal(10))
+    later = NOW + timedelta(days=40)
+    found: list[str] = []
+
+    def run() -> None:
+        with schema_context(fresh_tenant.schema):
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '5s'")
+            found.extend(verdicts(asked("1", now=later)))
+        connection.close()
+
+    with transaction.atomic():
+        live_row(key, ACTOR)
+        thread = Thread(target=run)
+        thread.start()
+        thread.join()
+    assert found == ["allow"]

@@ -233,10 +233,12 @@ def _own_row(budget: UUID, actor: Actor) -> Budget:
 def live_row(budget: UUID, actor: Actor) -> Budget:
     """Lock a budget that is in force and in the actor's sight.
 
+    Its key stays free: whoever opens a window holds windows already when the budget is looked up.
+
     :raises BudgetMissing: when there is none.
     :raises BudgetRetired: when it is retired.
     """
-    row = Budget.objects.select_for_update().filter(public_id=budget).first()
+    row = Budget.objects.select_for_update(no_key=True).filter(public_id=budget).first()
     if row is None or not may_see(actor, row.facts.sight):
         raise BudgetMissing("There is no such budget.")
     if row.retired_at is not None:

@@ -159,7 +159,9 @@ def close_grant(*, grant: UUID, actor: Actor, now: datetime) -> Decimal:
 
 
 def _open_row(grant: UUID) -> Budget:
-    row = Budget.objects.select_for_update().filter(public_id=grant, is_grant=True).first()
+    row = (
+        Budget.objects.select_for_update(no_key=True).filter(public_id=grant, is_grant=True).first()
+    )
     if row is None:
         raise BudgetMissing("There is no such grant.", code="grant_not_found")
     if row.retired_at is not None:

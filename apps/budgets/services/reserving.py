@@ -221,6 +221,9 @@ def _hold(
 ) -> _Desk:
     """Take keys and lock windows until the transaction ends; one exchange.
 
+    The books are looked at last: a change that was committed while the windows were waited for is
+    one that has to be decided by.
+
     :raises SheetMoved: when budgets or prices are others than those of the sheet.
     """
     claims = [one.claim for one in asked if one.claim is not None]
@@ -231,13 +234,13 @@ def _hold(
     answered: Iterable[Any] = ()
     rows: Iterable[Any] = ()
     with usage.asking() as questions:
-        book = questions.ask(qualified(_VERSION))
-        prices = questions.ask(rating.version_asked())
         if claims:
             taken = questions.ask(*accounts.take_claims(claims))
             answered = questions.ask(*accounts.find_answers(claims, now=now))
         if places:
             rows = rooms.ask_locked(questions, places, now)
+        book = questions.ask(qualified(_VERSION))
+        prices = questions.ask(rating.version_asked())
     if [(sheet.book.version,)] != list(book) or [sheet.adopted] != list(prices):
         raise SheetMoved
     today = max((one.today for one in good), default=now.date())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -152,7 +152,7 @@ def locked(
         rows = _again(places, now)
     found = _windows(rows, places, today)
     if len(found) < len(places):
-        _open(places, today, now)
+        _open(places, {(row[1], row[2]) for row in rows}, today, now)
         found = _windows(_again(places, now), places, today)
     return found
 
@@ -168,10 +168,19 @@ def _again(places: Places, now: datetime) -> list[tuple[Any, ...]]:
     return rows_of(_LOCK, [*_columns(places), now, now, now])
 
 
-def _open(places: Places, today: date, now: datetime) -> None:
-    """Open windows that nobody drew yet, and bring all to the day and to the raises in force."""
-    draws = {place: counters.Draw(part.budget, part.window) for place, part in places.items()}
-    counters.take(draws, today=today, now=now)
+def _open(places: Places, known: Collection[Place], today: date, now: datetime) -> None:
+    """Open windows that nobody drew yet, and bring all to the day and to the raises in force.
+
+    Windows that are there stay as they are: those before them, which hand on, come first in the
+    order of locks.
+    """
+    draws = {
+        place: counters.Draw(part.budget, part.window)
+        for place, part in places.items()
+        if place not in known or part.budget.rule.is_rolling
+    }
+    if draws:
+        counters.take(draws, today=today, now=now)
     counters.refresh_raises({budget for budget, _ in places}, today=today, now=now)
 
 
