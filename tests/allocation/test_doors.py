@@ -192,6 +192,15 @@ def test_the_pages_add_change_preview_and_end_a_rule() -> None:
     preview = client.post("/month/rules/preview/", {**form, "tags": ""}).content.decode()
     assert "search" in preview
     assert "70.00" in preview
+    idle = client.post("/month/rules/preview/", {**form, "tags": "", "service": "none"})
+    assert "Nobody would pay more or less" in idle.content.decode()
+    for field, text, says in (
+        ("receivers", "ads 30\nads 70", "ads is named twice"),
+        ("receivers", "ads 30 70", "one receiver a line"),
+        ("tiers", "1000\n* 0.5", "1000: write the upper end and the weight"),
+    ):
+        refused = client.post("/month/rules/new/", {**form, field: text}).content.decode()
+        assert says in refused
     answer = client.post("/month/rules/new/", form)
     assert answer.status_code == 302, answer.content
     saved = selectors.versions(code="gateway")[0].rule

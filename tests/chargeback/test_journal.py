@@ -359,6 +359,12 @@ def test_posting_is_confirmed_once(close: Close, people: dict[str, Actor]) -> No
     map_unallocated()
     batch = chargeback.prepare_journal(month=OCTOBER, actor=SYSTEM, now=NOW).batch
     on = date(2026, 11, 5)
+    for wrong in (date(2026, 11, 6), date(2026, 9, 30)):
+        with pytest.raises(MappingInvalid) as refused:
+            chargeback.confirm_posting(
+                batch=batch, reference="77", posted_on=wrong, actor=people["maya"], now=NOW
+            )
+        assert refused.value.errors[0].field == "posted_on"
     for _ in range(2):
         done = chargeback.confirm_posting(
             batch=batch, reference=" 77 ", posted_on=on, actor=people["maya"], now=NOW
@@ -462,6 +468,11 @@ def test_a_key_that_sees_some_tags_sees_no_journal(close: Close) -> None:
         with pytest.raises(Forbidden, match="every team"):
             ask()
     assert Journal.objects.count() == 0
+
+
+def test_a_cost_center_that_there_is_not_is_mapped_to_nothing(organization: None) -> None:
+    with pytest.raises(MappingInvalid, match="no cost center CC-4l00"):
+        chargeback.map_account(mapping=mapping("CC-4l00", "640210"), actor=SYSTEM, now=NOW)
 
 
 def test_wrong_mappings_change_nothing(acme: Any, people: dict[str, Actor]) -> None:

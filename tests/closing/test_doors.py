@@ -172,6 +172,20 @@ def test_the_pages_lead_through_a_close(
     assert "approved the close" in done
 
 
+def test_only_who_may_agree_is_offered_to_reopen(people: People) -> None:
+    run = services.start_close(month=MONTH, actor=people["anna"], now=NOW)
+    run_in_place(run.id)
+    services.approve(run=run.id, approver=people["bob"], comment="", now=NOW)
+    run_in_place(run.id)
+    services.request_reopen(month=MONTH, reason="A bill.", actor=people["olga"], now=NOW)
+    for who, offered in (("anna", False), ("olga", False), ("bob", True)):
+        shown = page(people, who).get(PAGE).content.decode()
+        assert ("Agree and reopen" in shown) is offered, who
+        assert ("Another person, who may approve" in shown) is not offered, who
+    services.reopen(month=MONTH, actor=people["bob"], now=NOW)
+    assert "This month was reopened" in page(people, "anna").get(PAGE).content.decode()
+
+
 def test_a_cancelled_close_lets_the_month_follow_prices_adopted_meanwhile(
     people: People, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

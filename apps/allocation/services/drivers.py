@@ -9,7 +9,7 @@ from typing import Final
 
 from django.db import IntegrityError, transaction
 
-from apps.allocation.domain.rules import MEASURED_DRIVERS, Axis
+from apps.allocation.domain.rules import MEASURED_DRIVERS, OUTCOMES_DRIVER, Axis
 from apps.allocation.models import Driver
 from apps.allocation.selectors.inputs import known_receivers
 from apps.audit import services as audit
@@ -112,7 +112,7 @@ def _check(code: str, axis: Axis, month: Month, values: Mapping[str, Decimal]) -
         errors.append(
             FieldError("code", "code", "Use small letters, digits, dashes, dots and underscores.")
         )
-    if code in MEASURED_DRIVERS:
+    if code in (*MEASURED_DRIVERS, OUTCOMES_DRIVER):
         errors.append(FieldError("code", "reserved", f"{code} is measured by the platform itself."))
     known = known_receivers(month)[axis]
     for receiver, value in sorted(values.items()):

@@ -98,6 +98,29 @@ class RuleForm(forms.Form):
     )
     expected_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
+    def clean_tiers(self) -> str:
+        """Pass when every line has an end and a weight: a weight left out is no weight of zero."""
+        text = str(self.cleaned_data["tiers"])
+        for line in filter(None, map(str.strip, text.splitlines())):
+            if len(line.split()) != 2:
+                raise forms.ValidationError(
+                    f"{line[:60]}: write the upper end and the weight, as 1000 1 or * 0.5."
+                )
+        return text
+
+    def clean_receivers(self) -> str:
+        """Pass when every line is a receiver, perhaps with a percentage, and none comes twice."""
+        text = str(self.cleaned_data["receivers"])
+        codes: set[str] = set()
+        for parts in filter(None, map(str.split, text.splitlines())):
+            if len(parts) > 2:
+                line = " ".join(parts)[:60]
+                raise forms.ValidationError(f"{line}: write one receiver a line, as search 40.")
+            if parts[0] in codes:
+                raise forms.ValidationError(f"{parts[0][:60]} is named twice; name it once.")
+            codes.add(parts[0])
+        return text
+
     def to_body(self) -> dict[str, Any]:
         """Return the rule as the JSON object that `read_rule` reads."""
         entered = self.cleaned_data

@@ -257,6 +257,7 @@ class PreviewRule(PageMixin, View):
                     _present_month(), Month.of(rule.valid_from or _present_month().first_day)
                 )
                 shown["preview"] = services.preview(month=month, rules=[rule], actor=self.actor)
+                shown["moved"] = [one for one in shown["preview"].changes if one.difference]
                 shown["month"] = month
             except Refusal as refusal:
                 shown["refusal"] = refusal

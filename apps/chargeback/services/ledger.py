@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
@@ -15,10 +15,18 @@ from apps.chargeback.domain.journal import (
     MappingKind,
 )
 from apps.chargeback.domain.journal_layout import Layout, text_of
-from apps.chargeback.models import Journal, JournalLayout, JournalMapping, JournalPosting
+from apps.chargeback.models import (
+    Journal,
+    JournalLayout,
+    JournalMapping,
+    JournalPosting,
+    Statement,
+)
 from apps.chargeback.selectors import booking as books
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.errors import FieldError
+from apps.core.domain.months import Month
+from apps.directory import selectors as directory
 
 
 def confirm_posting(
@@ -29,7 +37,7 @@ def confirm_posting(
     :raises Forbidden: when the actor may not write billing.
     :raises JournalMissing: when there is no such journal.
     :raises JournalPosted: when it was confirmed under another reference.
-    :raises MappingInvalid: when the reference is empty or too long.
+    :raises MappingInvalid: when the reference is empty or too long, or the day cannot be.
     """
     actor.require(Scope.BILLING_WRITE)
     words = reference.strip()
@@ -37,6 +45,7 @@ def confirm_posting(
         raise _wrong("reference", "Give the ledger's reference, 1 to 100 characters.")
     facts = books.journal(batch=batch, actor=actor)
     if facts.posting is None:
+        _check_day(posted_on, facts.month, now)
         _post(facts, words, posted_on, actor, now)
         facts = books.journal(batch=batch, actor=actor)
     if facts.posting is None or facts.posting.reference != words:
@@ -59,6 +68,8 @@ def map_account(*, mapping: AccountOf, actor: Actor, now: datetime) -> None:
     ):
         if not least <= len(text.strip()) <= 64 or "\x00" in text:
             raise _wrong(name, f"{name} must have {least} to 64 characters.")
+    if mapping.kind is MappingKind.COST_CENTER:
+        _check_center(mapping.key.strip())
     with transaction.atomic():
         JournalMapping.objects.create(
             kind=mapping.kind.value,
@@ -106,6 +117,20 @@ def set_layout(*, layout: Layout, actor: Actor, now: datetime) -> None:
             detail={"preset": layout.preset, "company": layout.company},
             at=now,
         )
+
+
+def _check_day(posted_on: date, month: Month, now: datetime) -> None:
+    """Pass when a ledger may have posted on the day, on whatever clock it runs."""
+    if posted_on > now.date() + timedelta(days=1):
+        raise _wrong("posted_on", f"{posted_on} is still to come; give the day it was posted on.")
+    if posted_on < month.first_day:
+        raise _wrong("posted_on", f"{posted_on} lies before {month}, which the journal books.")
+
+
+def _check_center(key: str) -> None:
+    known = any(center.code == key for center in directory.cost_centers())
+    if not known and not Statement.objects.filter(cost_center=key).exists():
+        raise _wrong("key", f"There is no cost center {key}; see Settings, Organization.")
 
 
 def _post(

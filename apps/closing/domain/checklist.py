@@ -253,14 +253,14 @@ def check_accruals(*, accrued: Iterable[tuple[str, Decimal]], currency: str) -> 
     """Ask for attention when a bill is not there yet; `accrued` are (account, our metering)."""
     listed = [f"{account} with {currency} {amount:,.2f}" for account, amount in sorted(accrued)]
     if not listed:
-        return Check("accruals", "Accruals", Verdict.PASSED, "No bill is missing.")
+        return Check("accruals", "Accruals", Verdict.PASSED, "No bill is accrued.")
     return Check(
         "accruals",
         "Accruals",
         Verdict.ATTENTION,
-        f"Rated usage stands in for bills that are not there yet: {_some(listed)}.",
-        "Once a bill comes, the accrual is taken back and the difference booked in the next open "
-        "month. To have the bill in this month, cancel the close, import it, and start again.",
+        f"Rated usage stands in for bills that this month does not carry: {_some(listed)}.",
+        "A bill that comes later takes the accrual back, and books the difference in the next open "
+        "month. To have one in this month, cancel the close, import it, and start again.",
     )
 
 

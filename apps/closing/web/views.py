@@ -135,6 +135,7 @@ class MonthPage(PageMixin, TemplateView):
         month = self.month
         run = selectors.latest(month)
         published = allocation.published_or_none(month)
+        reopen = selectors.pending_reopen(month)
         names = {center.code: center.name for center in directory.cost_centers()}
         shown: dict[str, Any] = {
             "month": month,
@@ -142,7 +143,14 @@ class MonthPage(PageMixin, TemplateView):
             "run": run,
             "published": published,
             "history": parts.history_of(month),
-            "reopen": selectors.pending_reopen(month),
+            "reopen": reopen,
+            "reopened": run is not None
+            and run.state is RunState.FINISHED
+            and periods.period(month).state is not State.CLOSED,
+            "may_run": self.actor.may(Scope.CLOSE_RUN),
+            "may_agree": reopen is not None
+            and self.actor.may(Scope.APPROVALS_DECIDE)
+            and self.actor.label != reopen.requested_by,
             "currency": tenants.current().currency,
         }
         if run is not None:
