@@ -12,6 +12,8 @@ from apps.budgets import services
 from apps.budgets.domain.decisions import Ask, Verdict
 from apps.budgets.domain.limits import Limit, Rollover
 from apps.budgets.domain.windows import Window
+from apps.budgets.models import BudgetWindow
+from apps.budgets.services.verify import verify_counters
 from tests.budgets.base import (
     ACTOR,
     budget,
@@ -137,3 +139,12 @@ def test_windows_turn_at_midnight_of_the_tenant(acme, window, turn):
     for on in (turn.date() - timedelta(days=1), turn.date()):
         assert counters(key, on) == (0, 10, 0)
     assert verified(turn)
+
+
+def test_what_was_carried_is_verified(acme):
+    key = carrying()
+    assert authorize("1", MORNING).verdict is Verdict.ALLOW
+    assert standing(key, FEBRUARY).carried == 10
+    BudgetWindow.objects.filter(starts_on=FEBRUARY).update(carried=Decimal(11))
+    (found,) = verify_counters(now=MORNING)
+    assert (found.counter, found.kept, found.rebuilt) == ("carried", 11, 10)

@@ -62,7 +62,24 @@ def verify_counters(*, now: datetime) -> list[CounterDifference]:
         differences.append(
             CounterDifference(found.budgets[key].name, start, "window", _NONE, amount)
         )
-    return differences + _days_that_differ(found, wanted, today)
+    return differences + _carried_that_differ(found, rows) + _days_that_differ(found, wanted, today)
+
+
+def _carried_that_differ(found: BudgetBook, rows: list[BudgetWindow]) -> list[CounterDifference]:
+    """Return what windows took over, where those before them hand on something else."""
+    differences = []
+    handed: dict[int, Decimal] = {}
+    for row in rows:  # by budget and first day
+        budget = found.budgets[row.budget_id]
+        expected = handed.get(row.budget_id, _NONE)
+        if row.carried != expected:
+            differences.append(
+                CounterDifference(budget.name, row.starts_on, "carried", row.carried, expected)
+            )
+        handed[row.budget_id] = budget.rollover.carried(
+            limit=row.counters.limit, raised=row.raised, spent=row.spent, held=row.held
+        )
+    return differences
 
 
 def _compare(
