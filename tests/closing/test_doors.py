@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,9 +13,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
+from apps.allocation import selectors as allocation
+from apps.chargeback import selectors as chargeback
 from apps.closing import selectors, services, tasks
 from apps.closing.models import CloseRun
 from apps.closing.selectors import RunState
+from apps.closing.web.parts import receivers_of
 from apps.core.domain.access import Actor, Scope
 from apps.core.domain.months import Month
 from apps.documents import services as document_services
@@ -170,6 +174,17 @@ def test_the_pages_lead_through_a_close(
     done = bob.get(PAGE).content.decode()
     assert "3 of 3 PDFs rendered" in done
     assert "approved the close" in done
+
+
+def test_the_cockpit_shows_what_the_statements_say(people: People) -> None:
+    run_in_place(services.start_close(month=MONTH, actor=people["anna"], now=NOW).id)
+    published = allocation.published(MONTH)
+    shown = {row.code: row.amount for row in receivers_of(published, {})}
+    stated = chargeback.totals_of(published.id)
+    exact = allocation.totals_by_cost_center(run=published.id)
+    assert shown == stated
+    assert sum(shown.values()) == Decimal("407.01")
+    assert {code: sums.effective for code, sums in exact.items()} != stated
 
 
 def test_only_who_may_agree_is_offered_to_reopen(people: People) -> None:

@@ -55,7 +55,7 @@ from apps.chargeback.selectors.rolled import (
     rollup,
     rollups,
 )
-from apps.chargeback.selectors.sets import set_of
+from apps.chargeback.selectors.sets import set_of, totals_of
 from apps.chargeback.selectors.statements import (
     months,
     statement,
@@ -112,5 +112,6 @@ __all__ = [
     "statement_of",
     "statements",
     "terms",
+    "totals_of",
     "unfinished_exports",
 ]

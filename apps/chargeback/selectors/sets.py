@@ -44,6 +44,16 @@ def set_of(run: UUID) -> StatementSet | None:
     )
 
 
+def totals_of(run: UUID) -> dict[str, Decimal]:
+    """Return what a run's statements charge by cost center, in the minor unit; one query.
+
+    Empty until statements were drafted from the run.
+    """
+    rows = Statement.objects.filter(run=run).exclude(document__state=State.VOID.value)
+    charged = rows.values_list("cost_center", "document__total", "document__currency")
+    return {code: total.quantize(minor_quantum(currency)) for code, total, currency in charged}
+
+
 def drafts_of_other_runs(month: Month, run: UUID) -> list[UUID]:
     """Return the documents that are still drafts of other runs of a month; one query."""
     rows = Statement.objects.filter(

@@ -14,6 +14,7 @@ from django.urls import reverse
 from apps.allocation import selectors as allocation
 from apps.allocation.selectors import Axis
 from apps.audit import selectors as audit
+from apps.chargeback import selectors as chargeback
 from apps.closing import selectors
 from apps.closing.selectors import CloseRunFacts, RunState, StepState
 from apps.core.domain.months import Month
@@ -147,7 +148,7 @@ def history_of(month: Month) -> list[Entry]:
 
 @dataclass(frozen=True, slots=True)
 class ReceiverRow:
-    """What one cost center bears this month and bore the month before, effective cost."""
+    """What one cost center bears this month and bore the month before, as its statements say."""
 
     code: str
     name: str
@@ -163,19 +164,26 @@ class ReceiverRow:
 def receivers_of(run: allocation.RunFacts, names: dict[str, str]) -> list[ReceiverRow]:
     """Return what each cost center bears, largest first."""
     earlier = allocation.published_or_none(run.month - 1)
-    known = allocation.totals_by_cost_center(run=earlier.id) if earlier is not None else None
+    known = _borne(earlier) if earlier is not None else None
     rows = [
         ReceiverRow(
             code=code,
             name=names.get(code, code),
-            amount=amounts.effective,
-            before=None
-            if known is None
-            else (known[code].effective if code in known else Decimal(0)),
+            amount=amount,
+            before=None if known is None else known.get(code, Decimal(0)),
         )
-        for code, amounts in allocation.totals_by_cost_center(run=run.id).items()
+        for code, amount in _borne(run).items()
     ]
     return sorted(rows, key=lambda row: (-row.amount, row.code))
+
+
+def _borne(run: allocation.RunFacts) -> dict[str, Decimal]:
+    """Return what statements charge, so that rows sum to the total; without any, exact cost."""
+    stated = chargeback.totals_of(run.id)
+    if stated:
+        return stated
+    exact = allocation.totals_by_cost_center(run=run.id)
+    return {code: amounts.effective for code, amounts in exact.items()}
 
 
 @dataclass(frozen=True, slots=True)
