@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from apps.core.domain.access import Actor
 from apps.core.domain.errors import Conflict, Forbidden
 from apps.core.tokens import LinkInvalid, open_link
-from apps.experiments.domain.states import Verdict
+from apps.experiments.domain.states import StepState, Verdict
 from apps.experiments.models import LinkUse, Step
 from apps.experiments.services.deciding import Ballot, cast
 from apps.experiments.services.links import CHANNEL, LIFETIME, PURPOSE
@@ -39,7 +39,7 @@ def opened(*, token: str, actor: Actor) -> OpenedLink:
     """Return what a link is good for; nothing is decided yet.
 
     :raises LinkInvalid: when it was altered, is another tenant's, or has expired.
-    :raises LinkUsed: when it was used.
+    :raises LinkUsed: when it was used, or what it was about waits no more.
     :raises Forbidden: when it was written to somebody else.
     """
     value = open_link(purpose=PURPOSE, token=token, lifetime=LIFETIME)
@@ -54,6 +54,8 @@ def opened(*, token: str, actor: Actor) -> OpenedLink:
     digest = hashlib.sha256(token.encode()).hexdigest()
     if LinkUse.objects.filter(digest=digest).exists():
         raise LinkUsed("This link has been used; open your inbox to see what waits.")
+    if found.state != StepState.OPEN.value:
+        raise LinkUsed("What this link was about is decided; open your inbox to see what waits.")
     return OpenedLink(
         found.submission.request.public_id, found.public_id, Verdict(verdict), reader, digest
     )
