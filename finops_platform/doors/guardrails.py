@@ -36,6 +36,10 @@ class _Estimate(msgspec.Struct, forbid_unknown_fields=True):
     output_tokens: int = 0
     requests: int = 1
 
+    def has_size(self) -> bool:
+        """Tell whether it is of something; what is of nothing may be one that lacks its size."""
+        return bool(self.input_tokens or self.output_tokens)
+
 
 class _Sent(msgspec.Struct, forbid_unknown_fields=True):
     """What most requests are: by tokens, of a model; others are read the ordinary way."""
@@ -131,7 +135,7 @@ def _read(environ: Environ) -> tuple[Ask, bytes] | None:
         sent = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return (sent.ask(), body) if sent.is_clean() else None
+    return (sent.ask(), body) if sent.is_clean() and sent.estimate.has_size() else None
 
 
 def _answered(passport: Passport, act: Callable[[], accounts.Answer]) -> Answer | None:

@@ -160,3 +160,13 @@ def test_a_passport_of_one_door_opens_no_other(guard: Guard) -> None:
     assert guard.post(b"[]").status == "403 Forbidden"
     assert guard.ordinary == 2
     assert connection.in_atomic_block is False
+
+
+def test_an_estimate_without_a_size_is_refused_and_one_of_nothing_is_not(guard: Guard) -> None:
+    for path in (CHECK, AUTHORIZE):
+        guard.ask(path)
+        for size in ({}, {"requests": 3}):
+            found = guard.ask(path, {**ASK, "estimate": size})
+            assert found.status == "400 Bad Request"
+            assert found.body["errors"][0]["field"] == "estimate.input_tokens"
+        assert guard.ask(path, {**ASK, "estimate": {"input_tokens": 0}}).status == "200 OK"

@@ -30,6 +30,14 @@ class EstimateInput(KnownFields):
     amount = ExactDecimal(max_digits=30, decimal_places=12, default=None, allow_null=True)
     currency = serializers.CharField(max_length=3, default="", allow_blank=True)
 
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse an estimate of no size: what nobody named is not nothing."""
+        found = super().to_internal_value(data)
+        if all(data.get(name) is None for name in ("input_tokens", "output_tokens", "amount")):
+            text = "Give input_tokens, output_tokens or both, or an amount with its currency."
+            raise serializers.ValidationError({"input_tokens": [text]}, code="required")
+        return found
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse an amount without its currency."""
         if (attrs["amount"] is None) != (attrs["currency"] == ""):
