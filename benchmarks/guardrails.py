@@ -6,9 +6,9 @@ Eight connections each ask about one call a request; each draws the team's hard 
 production, and 200 other budgets stand beside them. `check` holds nothing; `authorize` bears an
 Idempotency-Key of its own, keeps its decision, and holds money in both, in one synchronous
 commit. Printed are the 99th percentiles against those of the echo of the same round.
-In process, four threads that authorize are measured against four that run what no durable, repeatable
-reservation can do without: one prepared statement that enters a key in a ledger, if it is new, and
-adds to a row that is guarded by a CHECK, committed synchronously.
+In process, four threads that authorize are measured against four that run what no durable and
+repeatable reservation can do without: one prepared statement that enters a key in a ledger, if it
+is new, and adds to a row that is guarded by a CHECK, committed synchronously.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def guarded() -> Callable[[], None]:
         cursor.execute(f"INSERT INTO {budget} VALUES (1, 0, 0, 1e12)")
         cursor.execute(f"GRANT SELECT, INSERT, UPDATE ON {budget}, {ledger} TO PUBLIC")
     statement = (
-        f"WITH entry AS (INSERT INTO {ledger} VALUES (%s, %s) ON CONFLICT DO NOTHING "  # noqa: S608
+        f"WITH entry AS (INSERT INTO {ledger} VALUES (%s, %s) ON CONFLICT DO NOTHING "
         f"RETURNING amount) UPDATE {budget} SET held = held + entry.amount FROM entry WHERE id = 1"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
@@ -254,7 +254,7 @@ class Comparison(PageMixin, TemplateView):
                 for name, label in _AXES
             ],
             filters=(
-                *([Filter(key="with", label="With", options=self._choices)] if several else []),
+                *([self._beside] if several else []),
                 *([Filter(key="receiver", label="Receiver")] if receiver else []),
             ),
             totals={
@@ -270,9 +270,12 @@ class Comparison(PageMixin, TemplateView):
         )
 
     @property
-    def _choices(self) -> Sequence[tuple[str, str]]:
-        """Return the other runs; the published one is compared with unless one is named."""
-        return [(str(id), f"{str(id)[:8]}, {state_of(state)}") for id, state in self._others]
+    def _beside(self) -> Filter:
+        """Let choose the other run; the published one is compared with unless one is named."""
+        choices = [(str(id), f"{str(id)[:8]}, {state_of(state)}") for id, state in self._others]
+        is_published = any(state == "published" for _, state in self._others)
+        unset = "the published run" if is_published else "the newest run"
+        return Filter(key="with", label="With", options=choices, unset=unset)
 
     def _rows(self, before: UUID, receiver: str) -> list[dict[str, Any]]:
         axis, after = axis_of(self.request), self._after
@@ -308,14 +311,18 @@ def axis_of(request: HttpRequest) -> Axis:
 
 def pools_chart(run: selectors.RunFacts, axis: Axis) -> Chart | None:
     """Draw how pools flow to receivers; None when nothing was shared."""
-    flows = [flow for flow in selectors.pool_flows(run=run.id, axis=axis) if flow.effective > 0]
+    found = [flow for flow in selectors.pool_flows(run=run.id, axis=axis) if flow.effective > 0]
+    flows = sorted(found, key=lambda flow: flow.effective, reverse=True)
     if not flows:
         return None
     names = {str(rule["code"]): str(rule.get("name") or rule["code"]) for rule in run.rules}
     received: dict[str, Decimal] = {}
     for flow in flows:
         received[flow.receiver] = received.get(flow.receiver, Decimal(0)) + flow.effective
-    frame = Frame(key="pools", title=_finding(received), currency=run.currency, height="large")
+    title = _finding(received)
+    if len(flows) > _MOST_FLOWS:
+        title += f"; drawn are the {_MOST_FLOWS} largest of {len(flows):,} flows"
+    frame = Frame(key="pools", title=title, currency=run.currency, height="large")
     drawn = [
         Flow(
             _pool_name(names.get(flow.rule, flow.rule), received),

@@ -73,6 +73,8 @@ class Filter:
     label: str
     options: Sequence[tuple[str, str]] = ()
     kind: Literal["text", "date"] = "text"
+    unset: str = "all"
+    """What holds when nothing is chosen."""
 
     def label_of(self, value: str) -> str:
         """Return the words of a chosen value."""
