@@ -22,6 +22,13 @@ from apps.allocation.selectors.adjustments import (
     adjustments,
     undecided,
 )
+from apps.allocation.selectors.drivers import (
+    DriverFacts,
+    DriverMissing,
+    DriverVersion,
+    driver_versions,
+    drivers,
+)
 from apps.allocation.selectors.flows import (
     line_changes,
     pool_flows,
@@ -61,6 +68,9 @@ __all__ = [
     "Amounts",
     "Axis",
     "Change",
+    "DriverFacts",
+    "DriverMissing",
+    "DriverVersion",
     "FileFacts",
     "HopFacts",
     "Inputs",
@@ -78,6 +88,8 @@ __all__ = [
     "compare",
     "count_lines",
     "coverage",
+    "driver_versions",
+    "drivers",
     "each_line",
     "gather",
     "known_receivers",

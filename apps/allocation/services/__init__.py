@@ -8,7 +8,12 @@ from apps.allocation.services.adjustments import (
     request_adjustment,
     withdraw_adjustment,
 )
-from apps.allocation.services.drivers import DriverMonthClosed, DriverRefused, set_driver_values
+from apps.allocation.services.drivers import (
+    DriverMonthClosed,
+    DriverRefused,
+    driver_errors,
+    set_driver_values,
+)
 from apps.allocation.services.previews import preview
 from apps.allocation.services.rules import MonthClosedForRules, RuleMoved, end_rule, save_rule
 from apps.allocation.services.runs import MonthIsClosed, RatesMissing, run
@@ -27,6 +32,7 @@ __all__ = [
     "WhatIf",
     "WhatIfRefused",
     "approve_adjustment",
+    "driver_errors",
     "end_rule",
     "keep_what_if",
     "preview",

@@ -52,7 +52,9 @@ def set_driver_values(
     :raises DriverMonthClosed: when the month is closed.
     """
     actor.require(Scope.ALLOCATION_WRITE)
-    _check(code, axis, month, values)
+    errors = driver_errors(code=code, axis=axis, month=month, values=values)
+    if errors:
+        raise DriverRefused(errors[0].message, errors=tuple(errors))
     if periods.hold_open(months=[month])[month].value == "closed":
         raise DriverMonthClosed(f"{month} is closed; its driver values are final.")
     rows = [
@@ -106,7 +108,14 @@ def _changed(
     ]
 
 
-def _check(code: str, axis: Axis, month: Month, values: Mapping[str, Decimal]) -> None:
+def driver_errors(
+    *, code: str, axis: Axis, month: Month, values: Mapping[str, Decimal]
+) -> list[FieldError]:
+    """Return why values would be refused: of `code` first, then of `values.RECEIVER` in order."""
+    return _wrong_code(code) + _wrong_values(axis, month, values)
+
+
+def _wrong_code(code: str) -> list[FieldError]:
     errors = []
     if not code or len(code) > 64 or not set(code) <= _LETTERS:
         errors.append(
@@ -114,6 +123,11 @@ def _check(code: str, axis: Axis, month: Month, values: Mapping[str, Decimal]) -
         )
     if code in (*MEASURED_DRIVERS, OUTCOMES_DRIVER):
         errors.append(FieldError("code", "reserved", f"{code} is measured by the platform itself."))
+    return errors
+
+
+def _wrong_values(axis: Axis, month: Month, values: Mapping[str, Decimal]) -> list[FieldError]:
+    errors = []
     known = known_receivers(month)[axis]
     for receiver, value in sorted(values.items()):
         if receiver not in known:
@@ -132,5 +146,4 @@ def _check(code: str, axis: Axis, month: Month, values: Mapping[str, Decimal]) -
                     "Give a number from 0 to below 10^18 with up to 6 decimals.",
                 )
             )
-    if errors:
-        raise DriverRefused(errors[0].message, errors=tuple(errors))
+    return errors

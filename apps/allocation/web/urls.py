@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.allocation.web import adjustments, runs, views
+from apps.allocation.web import adjustments, drivers, runs, views
 
 app_name = "allocation"
 
@@ -15,6 +15,13 @@ urlpatterns = [
     path("month/rules/<str:code>/", views.RulePage.as_view(), name="rule"),
     path("month/rules/<str:code>/change/", views.EditRule.as_view(), name="edit"),
     path("month/rules/<str:code>/end/", views.EndRule.as_view(), name="end"),
+    path("month/drivers/", drivers.Drivers.as_view(), name="drivers"),
+    path("month/drivers/new/", drivers.EnterDriver.as_view(), name="driver_new"),
+    path(
+        "month/drivers/<str:month>/<str:axis>/<str:code>/",
+        drivers.DriverPage.as_view(),
+        name="driver",
+    ),
     path("month/adjustments/", adjustments.Adjustments.as_view(), name="adjustments"),
     path("month/adjustments/new/", adjustments.NewAdjustment.as_view(), name="adjustment_new"),
     path(

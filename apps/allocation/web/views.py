@@ -67,6 +67,7 @@ class Rules(PageMixin, TemplateView):
             subtitle="Owned cost stays with its owner. Rules say how shared cost is split; what no "
             "rule and no owner takes stays visible as unallocated.",
             crumbs=[Crumb("Months", "/month/"), Crumb("Allocation rules")],
+            actions=[Action(label="Drivers", url=reverse("allocation:drivers"), icon="scale")],
             primary=Action(label="Add a rule", url=reverse("allocation:new"), icon="plus")
             if may
             else None,

@@ -57,6 +57,7 @@ _BUDGETS: Final = (
 _MONTH: Final = (
     Place(label="Periods", path="/month/", scope=Scope.BILLING_READ),
     Place(label="Allocation", path="/month/rules/", scope=Scope.BILLING_READ),
+    Place(label="Drivers", path="/month/drivers/", scope=Scope.BILLING_READ),
     Place(label="Runs", path="/month/runs/", scope=Scope.BILLING_READ),
     Place(label="Adjustments", path="/month/adjustments/", scope=Scope.BILLING_READ),
     Place(label="Statements", path="/statements/", scope=Scope.COSTS_READ),
