@@ -51,7 +51,7 @@ def price_book(*, version: int | None = None) -> PriceBook:
     """Return the price book in force, or an older version of it; at most five queries.
 
     Books are kept in the process by schema and version. One that is read inside a transaction
-    is not kept, as it may show rows that never commit; `read_missed` reads it again outside.
+    is not kept, as it may show rows that never commit.
 
     :raises VersionUnknown: when there is no such version.
     """
@@ -61,22 +61,9 @@ def price_book(*, version: int | None = None) -> PriceBook:
     book = _books.get(key)
     if book is None:
         book = PriceBook(version=facts.version, source=StoredPrices(facts))
-        if connection.in_atomic_block:
-            _missed.add(schema)
-        else:
+        if not connection.in_atomic_block:
             _books.put(key, book)
     return book
-
-
-def read_missed() -> None:
-    """Read and keep the book in force that was missed inside a transaction; else ask nothing.
-
-    For doors whose whole work is one transaction, before it begins.
-    """
-    schema = current_schema()
-    if schema in _missed and not connection.in_atomic_block:
-        _missed.discard(schema)
-        price_book()
 
 
 def version_in_force() -> tuple[int, datetime]:
@@ -315,5 +302,4 @@ class _Books:
 
 
 _books: Final = _Books()
-_missed: Final[set[str]] = set()
 """Schemas whose book in force was read inside a transaction, and so was not kept."""
