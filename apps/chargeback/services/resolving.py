@@ -57,12 +57,7 @@ def resolve(
         answer = open_dispute(row, dispute)
         if answer.user_id == actor.user_id:
             raise SamePerson("A dispute is decided by another person than the one who raised it.")
-        booked: dict[str, Any] = {}
-        if checked.outcome is Outcome.CORRECTED:
-            named = correction(
-                checked.reference, since=row.accounting_month, cost_center=row.cost_center
-            )
-            booked = {"reference": named.code, "booked_in": named.month.first_day}
+        booked = _booked(checked, row)
         end(
             answer,
             outcome=checked.outcome,
@@ -78,22 +73,34 @@ def resolve(
             raised_by=accounts.person(answer.user_id).email if answer.user_id else "",
             now=now,
         )
+        detail = {
+            "number": row.document.number,
+            "cost_center": row.cost_center,
+            "dispute": dispute,
+            "outcome": checked.outcome.value,
+            "reason": checked.reason,
+            "reference": booked.get("reference", ""),
+        }
         audit.record(
             actor=actor,
             action="statement.dispute_resolved",
             subject="statement",
             subject_id=str(id),
-            detail={
-                "number": row.document.number,
-                "cost_center": row.cost_center,
-                "dispute": dispute,
-                "outcome": checked.outcome.value,
-                "reason": checked.reason,
-                "reference": booked.get("reference", ""),
-            },
+            detail=detail,
             at=now,
         )
     return facts
+
+
+def _booked(checked: Decision, row: Statement) -> dict[str, Any]:
+    """Return which adjustment corrects a statement, and where it is booked; nothing of a rejection.
+
+    :raises AnswerInvalid: when there is no such adjustment, or it does not move its cost.
+    """
+    if checked.outcome is not Outcome.CORRECTED:
+        return {}
+    named = correction(checked.reference, since=row.accounting_month, cost_center=row.cost_center)
+    return {"reference": named.code, "booked_in": named.month.first_day}
 
 
 def name_responder(
