@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from threading import Barrier, Thread
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
@@ -26,6 +27,8 @@ from apps.core.domain.errors import Refusal
 from apps.rating import services as rating
 from apps.rating.models import ContractPrice
 from tests.budgets.base import ACTOR, NOW, budget, counters, spend, tiny_prices, verified
+from tests.conftest import drop_tenant, provision
+from tests.ingest.factories import contract
 
 ZERO = Decimal(0)
 
@@ -250,8 +253,8 @@ def race(schema: str, count: int, act: Any) -> list[Any]:
     return found
 
 
-def test_processes_that_race_for_room_for_fifty_pass_exactly_fifty(fresh_tenant: Any) -> None:
-    """Ten groups of ten at once, each in a transaction of its own, on two windows."""
+def test_a_hundred_that_race_for_room_for_fifty_pass_exactly_fifty(fresh_tenant: Any) -> None:
+    """Ten connections at once, five groups of two each, every group by itself, on two windows."""
     tiny_prices()
     key = budget(limit=Limit.HARD, amount=Decimal(50))
     budget(name="All", scope={}, amount=Decimal(1_000), limit=Limit.HARD)
@@ -284,6 +287,32 @@ def test_one_key_from_everywhere_at_once_holds_once(fresh_tenant: Any) -> None:
     assert len({one.answer.body for one in answered if one.answer}) == 1
     assert counters(key) == (ZERO, Decimal(1), ZERO)
     assert verified()
+
+
+def test_tenants_share_neither_books_nor_windows_nor_keys_of_requests(fresh_tenant: Any) -> None:
+    """Their budgets, windows and prices have the same ids; what is kept tells them apart."""
+    other = provision(slug=f"fresh-{uuid4().hex[:8]}")
+    try:
+        keys = {}
+        for schema, dollars, amount in ((fresh_tenant.schema, "1", 10), (other.schema, "2", 3)):
+            with schema_context(schema):
+                contract(input_tokens=dollars, output_tokens="3")
+                keys[schema] = budget(limit=Limit.HARD, amount=Decimal(amount))
+        spent = {}
+        for _ in range(2):  # the second time by what is kept
+            for schema in keys:
+                with schema_context(schema):
+                    (found,) = reserve([asked("1", key="same")])
+                    assert isinstance(found, Answered)
+                    (more,) = decisions(asked("1"))
+                    spent.setdefault(schema, []).append(more.verdict.value)
+        assert spent == {fresh_tenant.schema: ["allow", "allow"], other.schema: ["deny", "deny"]}
+        for schema, held in ((fresh_tenant.schema, 3), (other.schema, 2)):
+            with schema_context(schema):
+                assert counters(keys[schema]) == (ZERO, Decimal(held), ZERO)
+                assert verified()
+    finally:
+        drop_tenant(slug=other.slug, schema=other.schema)
 
 
 def test_windows_of_a_tenant_that_was_dropped_are_not_taken_for_those_of_the_next(

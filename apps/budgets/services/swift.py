@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import orjson
+import structlog
 from django.db import IntegrityError
 from django.db.utils import OperationalError
 
@@ -26,7 +27,12 @@ from apps.core.domain.money import EXACT
 from apps.rating import selectors as rating
 from apps.usage import services as usage
 
+log = structlog.get_logger(__name__)
+
 _MOST_WINDOWS: Final = 20_000
+_USED_BEFORE: Final = "23505"
+"""A key of a request that was answered before."""
+
 _PASSING: Final = frozenset({"40P01", "40001"})
 
 SERVED: Final = """
@@ -188,8 +194,10 @@ def take(
     }
     try:
         listed = usage.answers_to(_statement(current_schema()), values)
-    except IntegrityError:
-        return False  # a key that was used before
+    except IntegrityError as error:
+        if getattr(error.__cause__, "sqlstate", None) != _USED_BEFORE:
+            log.warning("reservation in one statement refused by the database", exc_info=True)
+        return False
     except OperationalError as error:
         if not is_passing(error):
             raise
