@@ -80,6 +80,7 @@ def test_the_demo_conserves_and_replays(load: Load) -> None:
     assert {(one["state"], one["difference"], one["documents"]) for one in first} == {
         ("open", None, 0)
     }
+    assert _drawn() > 0, "the experiment that runs is drawn down by its own team"
 
     closed = load()  # replays every event before it closes the months
     for slug, (one, two, now) in {slug: _events(first, slug) for slug in COMPLETE}.items():
@@ -106,17 +107,39 @@ def _costs(found: list[Summary], slug: str) -> list[str]:
     return [one["cost"] for one in found if one["tenant"] == slug]
 
 
-def _drop_tenants(database: str) -> None:
-    """Take the tenants of the template away, as the owner of their tables."""
+def _drawn() -> Decimal:
+    """Return what was spent of the grant of acme's running experiment."""
+    with _as_owner(f"{settings.TEST_DATABASE}_demo") as connection:
+        row = connection.execute(
+            "SELECT schema_name FROM public.tenants_tenant WHERE slug = 'acme'"
+        ).fetchone()
+        assert row is not None
+        windows, budgets = (
+            sql.Identifier(row[0], name) for name in ("budgets_budgetwindow", "budgets_budget")
+        )
+        spent = sql.SQL(
+            "SELECT sum(w.spent) FROM {} w JOIN {} b ON b.id = w.budget_id WHERE b.is_grant"
+        )
+        found = connection.execute(spent.format(windows, budgets)).fetchone()
+    assert found is not None
+    return Decimal(found[0])
+
+
+def _as_owner(database: str) -> psycopg.Connection[Any]:
     owner = settings.OWNER_DATABASE
-    with psycopg.connect(
+    return psycopg.connect(
         host=owner["HOST"],
         port=owner["PORT"],
         user=OWNER_ROLE,
         password=secret(CLUSTER.home, OWNER_ROLE),
         dbname=database,
         autocommit=True,
-    ) as connection:
+    )
+
+
+def _drop_tenants(database: str) -> None:
+    """Take the tenants of the template away, as the owner of their tables."""
+    with _as_owner(database) as connection:
         found = connection.execute("SELECT schema_name FROM public.tenants_tenant").fetchall()
         for (schema,) in found:
             connection.execute(
